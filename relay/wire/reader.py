@@ -1,0 +1,244 @@
+"""Bytes -> events: the PDUs that a peer sends, P-DATA never gathered.
+
+Control PDUs are held until they are whole (each type has its bound) and come out decoded. The
+bodies of P-DATA-TF come out as they came in: a `Fragments` stands for all neighbouring fragments
+of one message part in one read, be they many PDUs, or a piece out of the middle of one. It keeps
+the read's own bytes, headers included, so that a writer whose peer takes PDUs of that length can
+pass them on untouched; and it lists where the bodies are, for a writer that must cut or map.
+
+What is never held: a body. What is: at most the twelve bytes of a header that a read cut in two,
+and the control PDU in progress.
+
+    reader.feed(data)
+    while (event := reader.next_event()) is not None: ...
+
+Cutting the same bytes into other reads gives the same control events, and fragments that add up
+to the same parts with the same bytes.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TypeAlias
+
+import attrs
+
+from relay.wire.errors import AbortReason, ProtocolError
+from relay.wire.pdu import (
+    BODY_MAXIMUM,
+    DECODERS,
+    PDU,
+    PDU_HEADER_LENGTH,
+    PDV_HEADER_LENGTH,
+    Abort,
+    PDUType,
+)
+
+Buffer: TypeAlias = bytes | memoryview
+
+_PDU_HEADER = Struct(">BxL")
+_PDV_HEADER = Struct(">LBB")
+_BOTH = Struct(">BxLLBB")
+
+COMMAND = 1
+"""Bit 0 of the message control header: a fragment of a command set (PS3.8 E.2)."""
+
+LAST = 2
+"""Bit 1 of the message control header: the last fragment of its part (PS3.8 E.2)."""
+
+
+@attrs.define
+class Piece:
+    """One fragment, or as much of it as this read brought.
+
+    `length` is the whole fragment's, in bytes, or None where it began in an earlier read; its
+    bytes here are `raw[start:stop]` of the `Fragments` that lists it.
+    """
+
+    length: int | None
+    start: int
+    stop: int
+
+
+@attrs.define
+class Fragments:
+    """Neighbouring fragments of one message part (command set or dataset) out of one read.
+
+    `control` is the message control header that they share, save that only the last of them can
+    bear the last-fragment bit: it is here when that one does. `missing` are the bytes of the last
+    fragment that this read did not bring. `passable`: every PDU that begins here holds just one
+    fragment, which is the last or of even length, not 0; `longest` is the longest of their lengths.
+    """
+
+    context_id: int
+    control: int
+    raw: Buffer
+    pieces: list[Piece]
+    missing: int
+    longest: int
+    passable: bool
+
+    @property
+    def is_command(self) -> bool:
+        """Whether these belong to a command set."""
+        return bool(self.control & COMMAND)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the message part is complete with them."""
+        return bool(self.control & LAST) and not self.missing
+
+    @property
+    def size(self) -> int:
+        """Bytes of body in them."""
+        return sum(piece.stop - piece.start for piece in self.pieces)
+
+    def bodies(self) -> list[Buffer]:
+        """The bytes of each piece, without headers."""
+        return [self.raw[piece.start : piece.stop] for piece in self.pieces]
+
+
+Event: TypeAlias = PDU | Fragments
+
+
+@attrs.define
+class Reader:
+    """The reading half of one association.
+
+    `maximum` is the maximum length that was announced to the peer, in bytes: a longer P-DATA-TF is
+    a ProtocolError.
+    """
+
+    maximum: int
+    _data: bytes = b""
+    _at: int = 0
+    _held: bytearray = attrs.field(factory=bytearray)
+    _need: int = 0
+    _pdu_left: int = 0
+    _pdv_left: int = 0
+    _control: int = 0
+    _context_id: int = 0
+    _discarding: bool = False
+
+    def discard(self) -> None:
+        """Throw away what is here and whatever else comes: there is no more to be understood."""
+        self._data, self._at, self._need, self._pdu_left = b"", 0, 0, 0
+        self._discarding = True
+
+    def feed(self, data: bytes) -> None:
+        """Bytes from the peer; all events of the previous ones must have been taken."""
+        if self._discarding:
+            return
+        if self._need:
+            self._held += data
+            if len(self._held) < self._need:
+                return
+            data, self._held = bytes(self._held), bytearray()
+        elif self._at < len(self._data):
+            data = self._data[self._at :] + data
+        self._data, self._at, self._need = data, 0, 0
+
+    def next_event(self) -> Event | None:
+        """The next event, or None when more bytes are needed; ProtocolError for a broken PDU."""
+        if self._need:
+            return None
+        if self._pdu_left:
+            return self._fragments()
+        available = len(self._data) - self._at
+        if available < PDU_HEADER_LENGTH:
+            return None
+        kind, length = _PDU_HEADER.unpack_from(self._data, self._at)
+        if kind == PDUType.P_DATA_TF:
+            self._check_p_data(length)
+            return self._fragments() if available >= 2 * PDV_HEADER_LENGTH else None
+        return self._control_pdu(kind, length, available)
+
+    def _check_p_data(self, length: int) -> None:
+        if length > self.maximum:
+            raise ProtocolError(f"P-DATA-TF of {length} bytes, longer than {self.maximum}")
+        if length < PDV_HEADER_LENGTH:
+            raise ProtocolError(f"P-DATA-TF of {length} bytes, without a fragment")
+
+    def _control_pdu(self, kind: int, length: int, available: int) -> PDU | None:
+        if kind not in DECODERS:
+            raise ProtocolError(f"PDU type {kind:02X}H", AbortReason.UNRECOGNIZED_PDU)
+        if kind == PDUType.ABORT and length != 4:
+            return self._malformed_abort()
+        if length > BODY_MAXIMUM[kind]:
+            raise ProtocolError(f"PDU type {kind:02X}H of {length} bytes")
+        whole = PDU_HEADER_LENGTH + length
+        if available < whole:
+            # Held apart, so that a peer that sends byte by byte costs no copy of the rest each.
+            self._need, self._held = whole, bytearray(self._data[self._at :])
+            return None
+        start, self._at = self._at + PDU_HEADER_LENGTH, self._at + whole
+        return DECODERS[kind].decode(self._data[start : self._at])
+
+    def _malformed_abort(self) -> Abort:
+        # Whatever it meant to say, it is the end: answering an A-ABORT is not provided for.
+        self._at = len(self._data)
+        return Abort()
+
+    def _fragments(self) -> Fragments | None:  # noqa: PLR0915
+        """All that the read holds of one message part, from a P-DATA-TF header or inside one.
+
+        One loop with nothing called from it but unpack: it runs for every P-DATA-TF that crosses.
+        """
+        data, start, end = self._data, self._at, len(self._data)
+        at, left, pdu_left = start, self._pdv_left, self._pdu_left
+        pieces: list[Piece] = []
+        part: tuple[int, int] | None = None
+        longest, passable = 0, True
+        if left and at < end:
+            at = min(start + left, end)
+            pieces.append(Piece(None, start, at))
+            part = (self._context_id, self._control & COMMAND)
+            left -= at - start
+            pdu_left -= at - start
+        while not left and at < end:
+            if pdu_left:
+                if end - at < PDV_HEADER_LENGTH:
+                    break
+                body, context_id, control = _PDV_HEADER.unpack_from(data, at)
+                head, inside, alone = PDV_HEADER_LENGTH, pdu_left, False
+            else:
+                if end - at < PDU_HEADER_LENGTH + PDV_HEADER_LENGTH:
+                    break
+                kind, inside, body, context_id, control = _BOTH.unpack_from(data, at)
+                if kind != PDUType.P_DATA_TF or not PDV_HEADER_LENGTH <= inside <= self.maximum:
+                    break
+                head, alone = PDU_HEADER_LENGTH + PDV_HEADER_LENGTH, body + 4 == inside
+            now = (context_id, control & COMMAND)
+            if part is not None and (part != now or self._control & LAST):
+                break
+            behind = inside - body - 4
+            if body < 2 or behind < 0 or 0 < behind < PDV_HEADER_LENGTH:
+                if pieces:
+                    break
+                raise ProtocolError(f"a fragment of {body} bytes in {inside} of a P-DATA-TF")
+            part, self._context_id, self._control = now, context_id, control
+            body -= 2
+            at += head
+            stop = min(at + body, end)
+            pieces.append(Piece(body, at, stop))
+            left = body - (stop - at)
+            pdu_left = behind + left
+            at = stop
+            longest = max(longest, inside)
+            if not alone or (not control & LAST and (not body or body & 1)):
+                passable = False
+        self._at, self._pdv_left, self._pdu_left = at, left, pdu_left
+        return self._gather(start, at, pieces, longest, passable) if pieces else None
+
+    def _gather(
+        self, start: int, stop: int, pieces: list[Piece], longest: int, passable: bool
+    ) -> Fragments:
+        raw: Buffer = self._data
+        if stop - start != len(self._data):
+            raw = memoryview(self._data)[start:stop]
+            for piece in pieces:
+                piece.start -= start
+                piece.stop -= start
+        return Fragments(
+            self._context_id, self._control, raw, pieces, self._pdv_left, longest, passable
+        )
