@@ -38,7 +38,7 @@ Buffer: TypeAlias = bytes | memoryview
 
 _PDU_HEADER = Struct(">BxL")
 _PDV_HEADER = Struct(">LBB")
-_BOTH = Struct(">BxLLBB")
+_BOTH = Struct(">BBLLBB")
 
 COMMAND = 1
 """Bit 0 of the message control header: a fragment of a command set (PS3.8 E.2)."""
@@ -67,7 +67,8 @@ class Fragments:
     `control` is the message control header that they share, save that only the last of them can
     bear the last-fragment bit: it is here when that one does. `missing` are the bytes of the last
     fragment that this read did not bring. `passable`: every PDU that begins here holds just one
-    fragment, which is the last or of even length, not 0; `longest` is the longest of their lengths.
+    fragment, which is the last or of even length, not 0, and sets nothing that is reserved;
+    `longest` is the longest of their lengths.
     """
 
     context_id: int
@@ -122,7 +123,8 @@ class Reader:
 
     def discard(self) -> None:
         """Throw away what is here and whatever else comes: there is no more to be understood."""
-        self._data, self._at, self._need, self._pdu_left = b"", 0, 0, 0
+        self._data, self._at, self._held = b"", 0, bytearray()
+        self._need = self._pdu_left = self._pdv_left = 0
         self._discarding = True
 
     def feed(self, data: bytes) -> None:
@@ -140,8 +142,13 @@ class Reader:
 
     def next_event(self) -> Event | None:
         """The next event, or None when more bytes are needed; ProtocolError for a broken PDU."""
-        if self._need:
-            return None
+        event = self._next_event()
+        if event is None:
+            # An idle association holds on to no read: all but the start of a header is let go.
+            self._data, self._at = self._data[self._at :], 0
+        return event
+
+    def _next_event(self) -> Event | None:
         if self._pdu_left:
             return self._fragments()
         available = len(self._data) - self._at
@@ -170,13 +177,14 @@ class Reader:
         if available < whole:
             # Held apart, so that a peer that sends byte by byte costs no copy of the rest each.
             self._need, self._held = whole, bytearray(self._data[self._at :])
+            self._at = len(self._data)
             return None
         start, self._at = self._at + PDU_HEADER_LENGTH, self._at + whole
         return DECODERS[kind].decode(self._data[start : self._at])
 
     def _malformed_abort(self) -> Abort:
         # Whatever it meant to say, it is the end: answering an A-ABORT is not provided for.
-        self._at = len(self._data)
+        self.discard()
         return Abort()
 
     def _fragments(self) -> Fragments | None:  # noqa: PLR0915
@@ -204,10 +212,11 @@ class Reader:
             else:
                 if end - at < PDU_HEADER_LENGTH + PDV_HEADER_LENGTH:
                     break
-                kind, inside, body, context_id, control = _BOTH.unpack_from(data, at)
+                kind, reserved, inside, body, context_id, control = _BOTH.unpack_from(data, at)
                 if kind != PDUType.P_DATA_TF or not PDV_HEADER_LENGTH <= inside <= self.maximum:
                     break
-                head, alone = PDU_HEADER_LENGTH + PDV_HEADER_LENGTH, body + 4 == inside
+                head = PDU_HEADER_LENGTH + PDV_HEADER_LENGTH
+                alone = body + 4 == inside and not reserved
             now = (context_id, control & COMMAND)
             if part is not None and (part != now or self._control & LAST):
                 break
@@ -225,7 +234,8 @@ class Reader:
             pdu_left = behind + left
             at = stop
             longest = max(longest, inside)
-            if not alone or (not control & LAST and (not body or body & 1)):
+            even = control & LAST or (body and not body & 1)
+            if not alone or not even or control > COMMAND | LAST:
                 passable = False
         self._at, self._pdv_left, self._pdu_left = at, left, pdu_left
         return self._gather(start, at, pieces, longest, passable) if pieces else None

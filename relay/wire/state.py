@@ -3,7 +3,7 @@
 `TABLE` is table 9-10, cell by cell; `EFFECTS` spells out the actions of tables 9-6 to 9-9 in the
 few things that an association can do. Nothing here acts: upperlayer.py looks a cell up and carries
 its effects out. A cell that is not in the table cannot happen to a provider that is used correctly;
-`transition` then raises `LookupError`, which is a defect of ours, never the peer's doing.
+`Machine.on` then raises `LookupError`, which is a defect of ours, never the peer's doing.
 """
 
 from __future__ import annotations
@@ -112,6 +112,8 @@ E = Event
 A = Action
 F = Effect
 
+# Where an action starts the timer it does so first: what is sent or told may come back as the end
+# of the transport before the call returns, and that stops it.
 EFFECTS: dict[Action, tuple[Effect, ...]] = {
     # table 9-6, association establishment
     A.AE_1: (F.OPEN_TRANSPORT,),
@@ -122,7 +124,7 @@ EFFECTS: dict[Action, tuple[Effect, ...]] = {
     # AE-6 judges the request: this provider leaves that to the local user, whose refusal is AE-8.
     A.AE_6: (F.STOP_ARTIM, F.INDICATE),
     A.AE_7: (F.SEND_PDU,),
-    A.AE_8: (F.SEND_PDU, F.START_ARTIM),
+    A.AE_8: (F.START_ARTIM, F.SEND_PDU),
     # table 9-7, data transfer
     A.DT_1: (F.SEND_PDU,),
     A.DT_2: (F.INDICATE,),
@@ -130,7 +132,7 @@ EFFECTS: dict[Action, tuple[Effect, ...]] = {
     A.AR_1: (F.SEND_PDU,),
     A.AR_2: (F.INDICATE,),
     A.AR_3: (F.INDICATE, F.CLOSE_TRANSPORT),
-    A.AR_4: (F.SEND_PDU, F.START_ARTIM),
+    A.AR_4: (F.START_ARTIM, F.SEND_PDU),
     A.AR_5: (F.STOP_ARTIM,),
     A.AR_6: (F.INDICATE,),
     A.AR_7: (F.SEND_PDU,),
@@ -138,14 +140,14 @@ EFFECTS: dict[Action, tuple[Effect, ...]] = {
     A.AR_9: (F.SEND_PDU,),
     A.AR_10: (F.INDICATE,),
     # table 9-9, abort
-    A.AA_1: (F.SEND_USER_ABORT, F.START_ARTIM),
+    A.AA_1: (F.START_ARTIM, F.SEND_USER_ABORT),
     A.AA_2: (F.STOP_ARTIM, F.CLOSE_TRANSPORT),
     A.AA_3: (F.INDICATE_ABORT, F.CLOSE_TRANSPORT),
     A.AA_4: (F.INDICATE_ABORT,),
     A.AA_5: (F.STOP_ARTIM,),
     A.AA_6: (),
     A.AA_7: (F.SEND_PROVIDER_ABORT,),
-    A.AA_8: (F.SEND_PROVIDER_ABORT, F.INDICATE_ABORT, F.START_ARTIM),
+    A.AA_8: (F.START_ARTIM, F.SEND_PROVIDER_ABORT, F.INDICATE_ABORT),
 }
 
 _RELEASING = (S.AWAITING_RELEASE_RP, S.COLLISION_REQUESTOR_AWAITING_RELEASE_RP)

@@ -21,6 +21,7 @@ from relay.wire.errors import AbortReason, AbortSource, ProtocolError
 from relay.wire.pdu import (
     DEFAULT_MAXIMUM_LENGTH,
     LARGEST_MAXIMUM_LENGTH,
+    SMALLEST_MAXIMUM_LENGTH,
     Abort,
     AssociateAC,
     AssociateRJ,
@@ -80,7 +81,10 @@ class ServiceUser(Protocol):
         """The peer asks for release: answer with `release_response`."""
 
     def release_confirmation(self) -> None:
-        """The peer agreed to the release; the transport is being closed."""
+        """The peer agreed to the release; the transport is being closed.
+
+        After a collision an acceptor that has not answered the peer's own request still has to.
+        """
 
     def abort_indication(self, loss: Loss) -> None:
         """The association is gone, or never came to be."""
@@ -125,6 +129,8 @@ class UpperLayer:
     writer: Writer = attrs.field(init=False)
     error: ProtocolError | None = attrs.field(init=False, default=None)
     """The peer's breach of the protocol, if there was one."""
+    _agreed: bool = attrs.field(init=False, default=False)
+    """In a release collision: the user's response waits for the peer's."""
 
     def __attrs_post_init__(self) -> None:
         self.machine = Machine(self.is_requestor)
@@ -168,15 +174,16 @@ class UpperLayer:
             self._take(Event.TRANSPORT_CLOSED)
 
     def artim_expired(self) -> None:
-        """The ARTIM timer ran out."""
+        """The ARTIM timer ran out: a peer that has not closed by now will read nothing either."""
         self._take(Event.ARTIM_EXPIRED)
+        self.carrier.drop()
 
     # from the user
 
     def accept(self, answer: AssociateAC, request: AssociateRQ) -> None:
         """Accept; `answer` announces the maximum that holds from now on."""
         self.reader.maximum = peer_maximum(answer.user_information)
-        self.writer.maximum = peer_maximum(request.user_information)
+        self.writer = Writer(peer_maximum(request.user_information))
         self._take(Event.ASSOCIATE_RESPONSE_ACCEPT, answer)
 
     def reject(self, answer: AssociateRJ) -> None:
@@ -196,8 +203,15 @@ class UpperLayer:
         self._take(Event.RELEASE_REQUEST, ReleaseRQ())
 
     def release_response(self) -> None:
-        """Agree to the release that the peer asked for."""
-        self._take(Event.RELEASE_RESPONSE, ReleaseRP())
+        """Agree to the release that the peer asked for.
+
+        In a collision the acceptor of the association answers second (PS3.8 7.2.2): its response
+        is kept until the requestor's has come.
+        """
+        if self.machine.state is State.COLLISION_ACCEPTOR_AWAITING_RELEASE_RP:
+            self._agreed = True
+        else:
+            self._take(Event.RELEASE_RESPONSE, ReleaseRP())
 
     def abort(
         self,
@@ -208,7 +222,7 @@ class UpperLayer:
         if self.machine.state in TABLE[Event.ABORT_REQUEST]:
             self._take(Event.ABORT_REQUEST, Abort(source, reason))
         else:
-            self.carrier.close()
+            self._close()
 
     # within
 
@@ -237,6 +251,10 @@ class UpperLayer:
         for effect in effects:
             _DO[effect](self, subject)
 
+    def _close(self) -> None:
+        self.reader.discard()
+        self.carrier.close()
+
     def _send(self, subject: Received | None) -> None:
         assert subject is not None and not isinstance(subject, Fragments)
         self.carrier.write([subject.encode()])
@@ -257,25 +275,37 @@ class UpperLayer:
 
     def _indicate(self, subject: Received | None) -> None:
         assert subject is not None
-        _INDICATIONS[type(subject)](self.user, subject)
+        _INDICATIONS[type(subject)](self, subject)
+
+    def _confirm_acceptance(self, answer: AssociateAC) -> None:
+        maximum = peer_maximum(answer.user_information)
+        if maximum < SMALLEST_MAXIMUM_LENGTH:
+            raise ProtocolError(f"a maximum length of {maximum} bytes")
+        self.writer = Writer(maximum)
+        self.user.associate_confirmation(answer)
+
+    def _confirm_release(self) -> None:
+        if self._agreed:
+            self.release_response()
+        self.user.release_confirmation()
 
     def _indicate_abort(self, subject: Received | None) -> None:
         abort = subject if isinstance(subject, Abort) else None
         self.user.abort_indication(Loss(abort, self.error))
 
 
-_INDICATIONS: dict[type[Received], Callable[[ServiceUser, Any], None]] = {
-    AssociateRQ: lambda user, request: user.associate_indication(request),
-    AssociateAC: lambda user, answer: user.associate_confirmation(answer),
-    AssociateRJ: lambda user, answer: user.associate_confirmation(answer),
-    Fragments: lambda user, fragments: user.data_indication(fragments),
-    ReleaseRQ: lambda user, _: user.release_indication(),
-    ReleaseRP: lambda user, _: user.release_confirmation(),
+_INDICATIONS: dict[type[Received], Callable[[UpperLayer, Any], None]] = {
+    AssociateRQ: lambda layer, request: layer.user.associate_indication(request),
+    AssociateAC: UpperLayer._confirm_acceptance,
+    AssociateRJ: lambda layer, answer: layer.user.associate_confirmation(answer),
+    Fragments: lambda layer, fragments: layer.user.data_indication(fragments),
+    ReleaseRQ: lambda layer, _: layer.user.release_indication(),
+    ReleaseRP: lambda layer, _: layer._confirm_release(),
 }
 
 _DO: dict[Effect, Callable[[UpperLayer, Received | None], None]] = {
     Effect.OPEN_TRANSPORT: lambda layer, _: None,  # whoever asks has opened it: see `connected`
-    Effect.CLOSE_TRANSPORT: lambda layer, _: layer.carrier.close(),
+    Effect.CLOSE_TRANSPORT: lambda layer, _: layer._close(),
     Effect.START_ARTIM: lambda layer, _: layer.carrier.start_artim(),
     Effect.STOP_ARTIM: lambda layer, _: layer.carrier.stop_artim(),
     Effect.SEND_PDU: UpperLayer._send,

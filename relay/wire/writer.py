@@ -25,15 +25,18 @@ _BOTH = Struct(">BxLLBB")
 
 HEADERS_LENGTH = PDU_HEADER_LENGTH + PDV_HEADER_LENGTH
 
+SMALLEST = PDV_HEADER_LENGTH + 2
+"""The smallest maximum length that anything can be cut to: two bytes at a time."""
 
-@attrs.define
+
+@attrs.define(on_setattr=attrs.setters.NO_OP)  # fields change with every PDU
 class Writer:
     """The writing half of one association, for P-DATA-TF.
 
-    `maximum` is the peer's maximum length: bytes behind a PDU's header, at least 8.
+    `maximum` is the peer's maximum length: bytes behind a PDU's header. ValueError under 8.
     """
 
-    maximum: int
+    maximum: int = attrs.field(validator=attrs.validators.ge(SMALLEST))
     _open: int = 0
     """Bytes that the outgoing PDU still lacks."""
     _due: int = 0

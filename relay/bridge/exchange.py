@@ -1,0 +1,308 @@
+"""The messages of an established crossing: who they are for, which belong together, what fails.
+
+The caller and the upstreams of its legs are `Party`s alike: either may invoke operations and must
+perform those of the other. Each direction has a window of one operation (relays answer 1/1 to any
+asynchronous window proposed), so that at most one request of each side is outstanding; others wait.
+
+    request of the caller    -> window -> leg obtains a lease -> leaves by the lease's lane
+    response of an upstream  -> belongs to the outstanding operation -> leaves by the caller's lane
+    request of an upstream   -> window -> leaves by the caller's lane
+    response of the caller   -> leaves by that upstream's lane
+
+Whatever an upstream says goes back unchanged. What the relay says itself, when there is no upstream
+to say it, is never a success (policy/failing.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import attrs
+
+from relay.bridge.lane import Delivery
+from relay.bridge.leg import Leg
+from relay.bridge.messages import Expect
+from relay.bridge.operation import Operation, Window
+from relay.bridge.outcome import Outcome
+from relay.bridge.party import Party
+from relay.bridge.ports import Clock, ContextRefused, Unavailable
+from relay.policy.failing import failure_status
+from relay.policy.leasing import HOLDS, OPEN_ENDED
+from relay.wire.command import (
+    CommandField,
+    CommandSet,
+    MalformedCommand,
+    Status,
+    decode,
+    response,
+)
+from relay.wire.errors import AbortReason, AbortSource, ProtocolError
+from relay.wire.reader import Fragments
+
+RESPONSE = 0x8000
+"""What a command field of a response adds to that of its request (PS3.7 E.1)."""
+
+
+@attrs.define(eq=False)
+class Exchange:
+    """Moves messages between the caller and the legs of its crossing.
+
+    `legs` is by the caller's context ids. `abort` ends the crossing with an A-ABORT to the caller.
+    """
+
+    caller: Party
+    legs: Mapping[int, Leg]
+    clock: Clock
+    outcome: Outcome
+    abort: Callable[[AbortReason, str], None]
+    _of_caller: Window = attrs.field(init=False)
+    _of_upstreams: Window = attrs.field(init=False)
+    _closed: bool = attrs.field(init=False, default=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._of_caller = Window(self._obtain)
+        self._of_upstreams = Window(self._call_back)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every message and operation, both ways, is complete."""
+        return not self._outstanding() and self.caller.is_idle
+
+    def close(self) -> None:
+        """The crossing is over."""
+        self._closed = True
+        for operation in self._outstanding():
+            operation.stop_timer()
+        for leg in dict.fromkeys(self.legs.values()):
+            leg.close()
+
+    def is_busy(self, party: Party) -> bool:
+        """Whether an operation that `party` invoked or performs is outstanding."""
+        return any(party in (each.invoker, each.performer) for each in self._outstanding())
+
+    def received(self, party: Party, fragments: Fragments) -> None:
+        """Fragments from `party`. ProtocolError when it breaks the order of messages."""
+        if not fragments.is_command:
+            party.dataset(fragments)
+            return
+        command_set = party.command(fragments)
+        if command_set is not None:
+            self._begin(party, fragments.context_id, command_set)
+
+    def lost(self, party: Party) -> None:
+        """An upstream association is gone, and what was under way on it."""
+        if not self.caller.lane.forget(party.valve):
+            self.abort(AbortReason.NOT_SPECIFIED, "an upstream was lost in the middle of a message")
+        if self._closed:
+            return
+        self._of_upstreams.forget(party)
+        party.lane.drained()
+        operation = self._of_caller.current
+        if operation is not None and operation.performer is party:
+            self._performer_lost(operation)
+
+    # messages
+
+    def _begin(self, party: Party, context_id: int, command_set: bytes) -> None:
+        try:
+            command = decode(command_set)
+        except MalformedCommand as malformed:
+            self._answer_malformed(party, context_id, command_set, malformed)
+            return
+        party.assembler.expect = Expect.DATASET if command.has_dataset else Expect.COMMAND
+        delivery = Delivery(command_set, ended=not command.has_dataset, valve=party.valve)
+        party.incoming = delivery
+        if command.is_response:
+            self._response(party, context_id, command, delivery)
+        elif command.is_cancel:
+            self._cancel(party, command, delivery)
+        else:
+            self._request(party, context_id, command, delivery)
+
+    def _answer_malformed(
+        self, party: Party, context_id: int, command_set: bytes, malformed: MalformedCommand
+    ) -> None:
+        try:
+            answer = response(command_set, Status.MISTYPED_ARGUMENT)
+        except MalformedCommand:
+            raise ProtocolError(
+                f"malformed command set: {malformed}",
+                AbortReason.NOT_SPECIFIED,
+                AbortSource.SERVICE_USER,
+            ) from None
+        party.assembler.expect = Expect.EITHER
+        party.incoming = None
+        self.outcome.failed += 1
+        party.lane.enter(Delivery(answer, ended=True), context_id)
+
+    def _window_of(self, invoker: Party) -> Window:
+        return self._of_caller if invoker is self.caller else self._of_upstreams
+
+    def _window_for(self, performer: Party) -> Window:
+        return self._of_upstreams if performer is self.caller else self._of_caller
+
+    def _request(
+        self, party: Party, context_id: int, command: CommandSet, delivery: Delivery
+    ) -> None:
+        context = party.contexts[context_id]
+        operation = Operation(party, context_id, context, command, delivery)
+        refusal = self._refusal(operation)
+        if refusal is not None:
+            self._refuse(operation, refusal)
+        else:
+            self._window_of(party).enter(operation)
+
+    def _refusal(self, operation: Operation) -> Status | None:
+        command = operation.command
+        if command.field not in HOLDS:
+            return Status.UNRECOGNIZED_OPERATION
+        same = self._window_of(operation.invoker).find(command.message_id)
+        if same is not None and same.invoker is operation.invoker:
+            return Status.DUPLICATE_INVOCATION
+        if (
+            command.field == CommandField.C_STORE_RQ
+            and command.sop_class != operation.context.abstract_syntax
+        ):
+            return Status.SOP_CLASS_NOT_SUPPORTED
+        return None
+
+    def _response(
+        self, party: Party, context_id: int, command: CommandSet, delivery: Delivery
+    ) -> None:
+        operation = self._window_for(party).current
+        if operation is None or operation.performer is not party or operation.is_final:
+            self._unasked(party, delivery)
+        elif (command.responding_to, command.field, context_id) != (
+            operation.message_id,
+            operation.field | RESPONSE,
+            operation.performed_on,
+        ):
+            raise ProtocolError("a response to another request", AbortReason.UNEXPECTED_PARAMETER)
+        else:
+            self._pass_response(operation, command, delivery)
+
+    def _unasked(self, party: Party, delivery: Delivery) -> None:
+        if party is not self.caller:
+            raise ProtocolError("a response to no request", AbortReason.UNEXPECTED_PARAMETER)
+        # The upstream that asked the caller was lost in the meantime: the caller is not to blame.
+        delivery.drop()
+
+    def _pass_response(self, operation: Operation, command: CommandSet, delivery: Delivery) -> None:
+        operation.is_final = not command.pending
+        operation.stop_timer()
+        delivery.done = partial(self._responded, operation, delivery)
+        operation.invoker.lane.enter(delivery, operation.context_id)
+
+    def _responded(self, operation: Operation, delivery: Delivery) -> None:
+        self._count(operation.performer, delivery)
+        if operation.is_final:
+            operation.is_answered = True
+            self._finish(operation)
+        else:
+            self._await_response(operation)
+
+    def _cancel(self, party: Party, command: CommandSet, delivery: Delivery) -> None:
+        operation = self._window_of(party).find(command.responding_to)
+        if operation is None or operation.is_final:
+            delivery.drop()
+        elif operation.performer is None:
+            operation.cancel = delivery
+        else:
+            operation.performer.lane.enter(delivery, operation.performed_on)
+
+    # operations
+
+    def _obtain(self, operation: Operation) -> None:
+        leg = self.legs[operation.context_id]
+        leg.obtain(
+            operation,
+            partial(self._perform, operation),
+            partial(self._unobtainable, operation),
+        )
+
+    def _perform(self, operation: Operation, performer: Party) -> None:
+        leg = self.legs[operation.context_id]
+        self.outcome.went_by(leg.upstream)
+        performed_on = performer.id_of(operation.context, operation.context_id)
+        assert performed_on is not None, "a lease holds the context that it was leased for"
+        operation.request.done = partial(self._requested, operation)
+        operation.perform(performer, performed_on)
+
+    def _unobtainable(self, operation: Operation, why: ContextRefused | Unavailable) -> None:
+        if isinstance(why, ContextRefused):
+            self._refuse(operation, Status.SOP_CLASS_NOT_SUPPORTED)
+        else:
+            self._fail(operation)
+
+    def _call_back(self, operation: Operation) -> None:
+        """An upstream invokes: the caller performs, on its own id of the same context."""
+        performed_on = self.caller.id_of(operation.context, operation.context_id)
+        if performed_on is None:
+            self._refuse(operation, Status.SOP_CLASS_NOT_SUPPORTED)
+            return
+        operation.request.done = partial(self._requested, operation)
+        operation.perform(self.caller, performed_on)
+
+    def _requested(self, operation: Operation) -> None:
+        self._count(operation.invoker, operation.request)
+        if operation.is_answered:
+            self._finish(operation)
+        elif operation.timer is None and not operation.is_final:
+            self._await_response(operation)
+
+    def _await_response(self, operation: Operation) -> None:
+        """Give the upstream its time; the caller is given what the upstream's own timer allows."""
+        if operation.field in OPEN_ENDED or operation.performer is self.caller:
+            return
+        leg = self.legs[operation.context_id]
+        timeout = leg.response_timeout
+        operation.timer = self.clock.callLater(timeout, leg.fail, f"no response in {timeout:g} s")
+
+    def _finish(self, operation: Operation) -> None:
+        """The last response has left; the operation is over once the request has, too."""
+        if not operation.request.ended:
+            return
+        self.outcome.operations[operation.field] += 1
+        if operation.invoker is self.caller:
+            self.legs[operation.context_id].done(operation.field)
+        self._window_of(operation.invoker).leave(operation)
+
+    def _performer_lost(self, operation: Operation) -> None:
+        operation.stop_timer()
+        if operation.is_answered:
+            # It said what became of the operation before it went: the rest is of no use to anyone.
+            operation.request.done = partial(self._finish, operation)
+            operation.request.drop()
+        else:
+            self._fail(operation)
+
+    def _fail(self, operation: Operation) -> None:
+        """No upstream performs `operation`: say so, or abort where that cannot be said."""
+        status = failure_status(operation.field, operation.request.is_leaving)
+        if status is None:
+            self.outcome.failed += 1
+            self.abort(AbortReason.NOT_SPECIFIED, "an upstream failed")
+        else:
+            self._refuse(operation, status)
+
+    def _refuse(self, operation: Operation, status: Status) -> None:
+        """Answer `operation` with `status`, once the whole request has come in."""
+        self.outcome.failed += 1
+        operation.is_final = True
+        answer = Delivery(response(operation.request.command_set, status), ended=True)
+        answer.done = partial(self._window_of(operation.invoker).leave, operation)
+        lane, context_id = operation.invoker.lane, operation.context_id
+        operation.request.done = partial(lane.enter, answer, context_id)
+        operation.request.drop()
+
+    def _count(self, sender: Party | None, delivery: Delivery) -> None:
+        if sender is self.caller:
+            self.outcome.bytes_up += delivery.size
+        else:
+            self.outcome.bytes_down += delivery.size
+        self.outcome.odd += delivery.size & 1
+
+    def _outstanding(self) -> list[Operation]:
+        windows = (self._of_caller, self._of_upstreams)
+        return [window.current for window in windows if window.current is not None]

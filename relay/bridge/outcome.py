@@ -1,0 +1,50 @@
+"""How a crossing went and ended, for log, metrics and audit. Nothing in it names a patient."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import Enum
+
+import attrs
+
+
+class End(Enum):
+    """How a downstream association ended."""
+
+    RELEASED = "released"
+    REJECTED = "rejected"
+    ABORTED = "aborted by the caller"
+    LOST = "connection lost"
+    ABORTED_BY_RELAY = "aborted by the relay"
+    STOPPED = "ended by the relay's stop"
+
+
+@attrs.define
+class Outcome:
+    """Counts of one crossing.
+
+    `operations` counts by command field, as it completed; `failed` those that the relay itself had
+    to answer or abort. Bytes are of datasets, in the direction from (`up`) and to (`down`) the
+    caller. `odd` counts datasets of odd length, which no DICOM encoding has.
+    """
+
+    calling: str = ""
+    called: str = ""
+    upstreams: list[str] = attrs.field(factory=list)
+    operations: Counter[int] = attrs.field(factory=Counter)
+    failed: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+    odd: int = 0
+    end: End | None = None
+    why: str = ""
+
+    def went_by(self, upstream: str) -> None:
+        """Note that `upstream` served."""
+        if upstream not in self.upstreams:
+            self.upstreams.append(upstream)
+
+    def finish(self, end: End, why: str = "") -> None:
+        """Note how it ended; the first cause counts."""
+        if self.end is None:
+            self.end, self.why = end, why

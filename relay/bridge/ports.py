@@ -1,0 +1,220 @@
+"""What the two banks offer the bridge, and what the bridge offers them.
+
+A bank gives a `Source` (its reading can be stopped) and a `Sink` (messages can be written to it),
+both at once for an association. Answers come by callback, possibly before the call returns: the
+bridge has no event loop of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeAlias
+
+import attrs
+
+from relay.wire.errors import AbortReason, AbortSource
+from relay.wire.negotiation import Answer, Context, Offer
+from relay.wire.pdu import AssociateAC, AssociateRJ, AssociateRQ
+from relay.wire.reader import Fragments
+from relay.wire.upperlayer import Loss
+
+
+class Timer(Protocol):
+    """A call that is due; it may be cancelled until it came."""
+
+    def cancel(self) -> None:
+        """Never mind."""
+
+    def active(self) -> bool:
+        """Whether it is still due."""
+
+
+class Clock(Protocol):
+    """Seconds and delayed calls; Twisted's reactor is one (IReactorTime)."""
+
+    def seconds(self) -> float:
+        """Now."""
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object) -> Timer:
+        """Call after `delay` seconds."""
+
+
+class Source(Protocol):
+    """Where bytes come from."""
+
+    def pause(self) -> None:
+        """Read no more until `resume`; what was read already may still come."""
+
+    def resume(self) -> None:
+        """Read on."""
+
+
+class Sink(Protocol):
+    """Where messages go: a command set, then its dataset's fragments, never two at a time."""
+
+    def command(self, context_id: int, command_set: bytes) -> None:
+        """A whole command set."""
+
+    def fragments(self, context_id: int, fragments: Fragments) -> None:
+        """Fragments of a dataset, as they came from elsewhere."""
+
+
+class Downstream(Source, Sink, Protocol):
+    """The association with the caller."""
+
+    def accept(self, answer: AssociateAC, request: AssociateRQ) -> None:
+        """A-ASSOCIATE response, accepted."""
+
+    def reject(self, answer: AssociateRJ) -> None:
+        """A-ASSOCIATE response, rejected."""
+
+    def release_response(self) -> None:
+        """A-RELEASE response."""
+
+    def abort(
+        self,
+        source: AbortSource = AbortSource.SERVICE_USER,
+        reason: AbortReason = AbortReason.NOT_SPECIFIED,
+    ) -> None:
+        """A-ABORT request."""
+
+
+class LeaseUser(Protocol):
+    """Whoever holds a lease: hears what its upstream sends."""
+
+    def lease_data(self, fragments: Fragments) -> None:
+        """Fragments of a message."""
+
+    def lease_full(self) -> None:
+        """The upstream takes no more for now; what is written is kept."""
+
+    def lease_drained(self) -> None:
+        """The upstream takes more."""
+
+    def lease_lost(self, loss: Loss) -> None:
+        """The association is gone; the lease with it, there is nothing to give back."""
+
+
+class Lease(Source, Sink, Protocol):
+    """The exclusive use of an upstream association.
+
+    `contexts` are the ids by context in force there, `response_timeout` and `stall_timeout` the
+    upstream's, in seconds.
+    """
+
+    @property
+    def upstream(self) -> str:
+        """The upstream's name in the configuration."""
+
+    @property
+    def contexts(self) -> Mapping[Context, int]:
+        """Context ids by context in force."""
+
+    @property
+    def held(self) -> Mapping[int, Context]:
+        """Contexts in force by id."""
+
+    @property
+    def linger(self) -> float:
+        """Seconds to wait for the next C-STORE before giving the lease back."""
+
+    @property
+    def response_timeout(self) -> float:
+        """Seconds that a response may take."""
+
+    @property
+    def stall_timeout(self) -> float:
+        """Seconds that the upstream may take nothing."""
+
+    def use(self, user: LeaseUser) -> None:
+        """Say who is to hear what comes."""
+
+    def give_back(self) -> None:
+        """All operations are complete: others may use it."""
+
+    def release(self) -> None:
+        """All operations are complete, and nobody else may use it: A-RELEASE."""
+
+    def abort(
+        self,
+        why: str,
+        source: AbortSource = AbortSource.SERVICE_USER,
+        reason: AbortReason = AbortReason.NOT_SPECIFIED,
+    ) -> None:
+        """An operation is incomplete, `why` for the log: A-ABORT. It is not heard of again."""
+
+
+@attrs.frozen
+class Asked:
+    """For whom an upstream is asked, and for what.
+
+    `calling_field` is the AE title shown upstream, as the bytes of its field. `private`, where not
+    None, names the crossing that alone may use the associations made for it: its offer says who
+    the user is.
+    """
+
+    pool: str
+    calling_field: bytes
+    offer: Offer
+    private: int | None = None
+
+
+@attrs.frozen
+class Wanted:
+    """A lease that is wanted: it must hold `context`, or, for `exactly`, these contexts only.
+
+    `asked.offer` is what a new association proposes. `prefer` is the upstream to try first.
+    """
+
+    asked: Asked
+    context: Context
+    exactly: frozenset[Context] | None = None
+    prefer: str | None = None
+
+
+@attrs.frozen
+class Negotiated:
+    """An upstream's answer to an offer, from the wire or from memory.
+
+    `maximum`: the smallest maximum length of the pool's upstreams, as far as known, in bytes.
+    """
+
+    upstream: str
+    answer: Answer
+    maximum: int
+
+
+@attrs.frozen
+class Rejected:
+    """An upstream answered, and it was no; `rejection` is its own."""
+
+    rejection: AssociateRJ
+
+
+@attrs.frozen
+class Unavailable:
+    """No upstream could be reached in time."""
+
+
+@attrs.frozen
+class ContextRefused:
+    """An upstream lives, but does not hold the context (any more)."""
+
+
+NegotiationResult: TypeAlias = Negotiated | Rejected | Unavailable
+LeaseResult: TypeAlias = Lease | ContextRefused | Unavailable
+
+
+class Upstreams(Protocol):
+    """The bank towards the archives."""
+
+    def negotiate(
+        self, asked: Asked, done: Callable[[NegotiationResult], None]
+    ) -> Callable[[], None]:
+        """Have an upstream of the pool answer the offer; gives a way to call it off."""
+
+    def lease(self, wanted: Wanted, done: Callable[[LeaseResult], None]) -> Callable[[], None]:
+        """Lease an association; gives a way to call it off."""
+
+    def leave(self, private: int) -> None:
+        """The crossing with this private name is over: so are its associations."""

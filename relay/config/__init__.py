@@ -1,0 +1,33 @@
+"""The configuration: a TOML file in; frozen classes out, or all mistakes at once."""
+
+from __future__ import annotations
+
+from .mistakes import ConfigurationError, Mistake
+from .model import (
+    Address,
+    ClientTLS,
+    Configuration,
+    Listener,
+    Pool,
+    RelaySection,
+    Route,
+    ServerTLS,
+    Upstream,
+)
+from .reading import load, parse
+
+__all__ = [
+    "Address",
+    "ClientTLS",
+    "Configuration",
+    "ConfigurationError",
+    "Listener",
+    "Mistake",
+    "Pool",
+    "RelaySection",
+    "Route",
+    "ServerTLS",
+    "Upstream",
+    "load",
+    "parse",
+]

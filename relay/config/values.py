@@ -1,0 +1,122 @@
+"""What a single value may be: the validators of model.py. Each can say what it expects."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import attrs
+
+from relay.policy.services import SERVICES
+
+from .mistakes import Unexpected, describe, nearest, one_of
+
+_DAY = 86_400
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?", re.ASCII)
+_UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(\.[0-9]+)+", re.ASCII)
+
+
+@attrs.frozen
+class Check:
+    """A validator for one value. None, where a field allows it, passes."""
+
+    expected: str
+    holds: Callable[[Any], bool]
+
+    def __call__(self, instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+        """Raise `Unexpected` unless the value holds."""
+        if value is not None and not self.holds(value):
+            raise Unexpected(describe(value), self.expected)
+
+
+@attrs.frozen
+class Names:
+    """A validator for arrays of names: at least one, none twice, and each as `holds` wants it."""
+
+    expected: str
+    element: str
+    holds: Callable[[str], bool]
+    known: frozenset[str] = frozenset()
+
+    def __call__(
+        self, instance: object, attribute: attrs.Attribute[Any], value: Sequence[object] | None
+    ) -> None:
+        """Raise `Unexpected` for an empty array, a group of them for wrong elements."""
+        if value is None:
+            return
+        if not value:
+            raise Unexpected("an empty array", self.expected)
+        if wrong := list(self._wrong(value)):
+            raise ExceptionGroup(self.expected, wrong)
+
+    def _wrong(self, names: Sequence[object]) -> Iterator[Unexpected]:
+        for index, name in enumerate(names):
+            if not isinstance(name, str) or not self.holds(name):
+                meant = nearest(name, self.known) if isinstance(name, str) else None
+                yield Unexpected(describe(name), self.element, meant, (index,))
+            elif name in names[:index]:
+                yield Unexpected(f"{describe(name)} again", "each name once", below=(index,))
+
+
+def integer(low: int, high: int, unit: str) -> Check:
+    """A check for integers between these two."""
+    return Check(f"an integer from {low} to {high} ({unit})", lambda value: low <= value <= high)
+
+
+def some(what: str) -> Check:
+    """A check for tables that must not be missing."""
+    return Check(f"at least one {what}", bool)
+
+
+def _is_ae_title(text: str) -> bool:
+    return len(text) <= 16 and _is_ae_text(text) and text == text.strip(" ")
+
+
+def _is_ae_text(text: str) -> bool:
+    # the default repertoire without backslash and control characters (PS3.5 table 6.2-1, AE)
+    return text != "" and text.isascii() and text.isprintable() and "\\" not in text
+
+
+def _is_host(text: str) -> bool:
+    return bool(_HOST_NAME.fullmatch(text)) or _is_ip_address(text)
+
+
+def _is_ip_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_service(text: str) -> bool:
+    return text in SERVICES or bool(_UID.fullmatch(text))
+
+
+ae_title = Check(
+    "an AE title: 1 to 16 printable ASCII characters, no backslash, no space at either end",
+    _is_ae_title,
+)
+ae_pattern = Check('a pattern for AE titles, such as "CT*"', _is_ae_text)
+host = Check("a host name or an IP address", _is_host)
+pool_name = Check("the name of a pool", bool)
+
+# What is not a number (nan) is not between any two.
+seconds = Check(f"a number from 0 to {_DAY} (seconds)", lambda value: 0 <= value <= _DAY)
+some_seconds = Check(f"a number above 0, up to {_DAY} (seconds)", lambda value: 0 < value <= _DAY)
+
+port = integer(1, 65_535, "a port")
+associations = integer(1, 100_000, "associations")
+idle_associations = integer(0, 100_000, "associations, at most max_associations")
+pdu_length = integer(4096, 16_777_216, "bytes; 0, for no limit, is never announced")
+rate = integer(0, 1_000_000_000, "bytes per second; 0: off")
+
+upstream_names = Names("names of upstreams", "the name of an upstream", bool)
+service_names = Names(
+    "names of services or UIDs; leave the key out for all",
+    f"a UID or {one_of(SERVICES)}",
+    _is_service,
+    SERVICES,
+)

@@ -1,0 +1,73 @@
+"""Whether a request for an association may go on to routing: facts in, a rejection or None out.
+
+The order is the standard's own: what the provider cannot understand comes before what it does not
+wish (PS3.8 9.3.2 and 9.3.4).
+"""
+
+from __future__ import annotations
+
+from relay.wire.errors import (
+    ACSERejectReason,
+    PresentationRejectReason,
+    RejectResult,
+    RejectSource,
+    UserRejectReason,
+)
+from relay.wire.pdu import (
+    APPLICATION_CONTEXT,
+    SMALLEST_MAXIMUM_LENGTH,
+    AssociateRJ,
+    AssociateRQ,
+)
+
+VERSION_REJECTED = AssociateRJ(
+    RejectResult.PERMANENT,
+    RejectSource.SERVICE_PROVIDER_ACSE,
+    ACSERejectReason.PROTOCOL_VERSION_NOT_SUPPORTED,
+)
+MAXIMUM_TOO_SMALL = AssociateRJ(
+    RejectResult.PERMANENT, RejectSource.SERVICE_PROVIDER_ACSE, ACSERejectReason.NO_REASON
+)
+TOO_MANY = AssociateRJ(
+    RejectResult.TRANSIENT,
+    RejectSource.SERVICE_PROVIDER_PRESENTATION,
+    PresentationRejectReason.LOCAL_LIMIT_EXCEEDED,
+)
+UNAVAILABLE = AssociateRJ(
+    RejectResult.TRANSIENT,
+    RejectSource.SERVICE_PROVIDER_PRESENTATION,
+    PresentationRejectReason.TEMPORARY_CONGESTION,
+)
+
+
+def _refusal(reason: UserRejectReason) -> AssociateRJ:
+    return AssociateRJ(RejectResult.PERMANENT, RejectSource.SERVICE_USER, reason)
+
+
+CONTEXT_NOT_SUPPORTED = _refusal(UserRejectReason.APPLICATION_CONTEXT_NOT_SUPPORTED)
+CALLING_NOT_RECOGNIZED = _refusal(UserRejectReason.CALLING_AE_TITLE_NOT_RECOGNIZED)
+CALLED_NOT_RECOGNIZED = _refusal(UserRejectReason.CALLED_AE_TITLE_NOT_RECOGNIZED)
+
+
+def judge(request: AssociateRQ, has_room: bool) -> AssociateRJ | None:
+    """The rejection that `request` deserves before routing, or None.
+
+    `has_room`: whether the limits leave room for one association more.
+    """
+    if not request.protocol_version & 1:
+        return VERSION_REJECTED
+    if request.application_context != APPLICATION_CONTEXT:
+        return CONTEXT_NOT_SUPPORTED
+    if not _is_ae_title(request.called):
+        return CALLED_NOT_RECOGNIZED
+    if not _is_ae_title(request.calling):
+        return CALLING_NOT_RECOGNIZED
+    maximum = request.user_information.maximum_length
+    if maximum is not None and 0 < maximum < SMALLEST_MAXIMUM_LENGTH:
+        return MAXIMUM_TOO_SMALL
+    return None if has_room else TOO_MANY
+
+
+def _is_ae_title(title: str) -> bool:
+    """Not blank, and without control characters (PS3.5 table 6.2-1, AE)."""
+    return bool(title) and all(character >= " " and character != "\x7f" for character in title)

@@ -1,0 +1,1 @@
+"""The sockets under both banks: associations over Twisted's transports, and TLS."""

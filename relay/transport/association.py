@@ -1,0 +1,170 @@
+"""An association over a Twisted transport: the carrier of wire/upperlayer.py.
+
+Both banks build on this. It writes what the upper layer gives it, runs the ARTIM timer, and turns
+the transport's back-pressure (IPushProducer) into `full` and `drained`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from typing import Protocol as Interface
+from typing import cast
+
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITCPTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from relay.wire.reader import Buffer
+from relay.wire.state import State
+from relay.wire.upperlayer import ServiceUser, UpperLayer
+
+CLOSING_TIMEOUT = 2.0
+"""Seconds that the peer has to close the connection when all is said (Sta13). PS3.8 lets one timer
+serve for this and for the wait for a request; here nothing is lost by being brief."""
+
+FLUSHING_TIMEOUT = 5.0
+"""Seconds that what was written has to leave a connection that is being closed."""
+
+
+class AssociationUser(ServiceUser, Interface):
+    """A service user that also hears of back-pressure."""
+
+    def full(self) -> None:
+        """More is unsent than the transport likes."""
+
+    def drained(self) -> None:
+        """It has gone."""
+
+
+class Transport(Interface):
+    """What an association needs of its transport: parts of ITransport, IConsumer, IPushProducer."""
+
+    def write(self, data: bytes) -> None: ...
+    def loseConnection(self) -> None: ...
+    def abortConnection(self) -> None: ...
+    def pauseProducing(self) -> None: ...
+    def resumeProducing(self) -> None: ...
+    def registerProducer(self, producer: object, streaming: bool) -> None: ...
+    def unregisterProducer(self) -> None: ...
+
+
+@implementer(IPushProducer)
+class AssociationProtocol(Protocol):
+    """One association's connection.
+
+    `clock` has the timers, `artim` is the ARTIM timer in seconds. `start` must be called with the
+    user before anything else.
+    """
+
+    layer: UpperLayer
+    _wire: Transport
+
+    def __init__(self, clock: IReactorTime, artim: float) -> None:
+        self.clock = clock
+        self.artim = artim
+        self.why_lost: Failure | None = None
+        self._user: AssociationUser | None = None
+        self._timer: IDelayedCall | None = None
+        self._closing: IDelayedCall | None = None
+
+    def start(self, user: AssociationUser, maximum: int, is_requestor: bool) -> None:
+        """Say who uses the association, and the maximum length to announce, in bytes."""
+        self._user = user
+        self.layer = UpperLayer(user, self, maximum, is_requestor)
+
+    # from the transport
+
+    def connectionMade(self) -> None:
+        """Set the socket up: no delay for small PDUs, and a dead peer is noticed in the end."""
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
+        self._wire = cast(Transport, self.transport)
+        self._wire.registerProducer(self, True)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes from the peer."""
+        self.layer.received(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone, by whomever."""
+        self.why_lost = reason
+        self.stop_artim()
+        if self._closing is not None and self._closing.active():
+            self._closing.cancel()
+        self.layer.closed()
+
+    def pauseProducing(self) -> None:
+        """The transport has enough unsent."""
+        if self._user is not None:
+            self._user.full()
+
+    def resumeProducing(self) -> None:
+        """The transport has sent it."""
+        if self._user is not None:
+            self._user.drained()
+
+    def stopProducing(self) -> None:
+        """The transport is going away; connectionLost follows."""
+
+    # Source
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        self._wire.pauseProducing()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._wire.resumeProducing()
+
+    # Carrier
+
+    def write(self, buffers: Sequence[Buffer]) -> None:
+        """Send; one buffer of bytes passes without a copy."""
+        self._wire.write(b"".join(buffers))
+
+    def close(self) -> None:
+        """Close once everything written has left, or has had its time to."""
+        if self._closing is None and self.why_lost is None:
+            self._closing = self.clock.callLater(FLUSHING_TIMEOUT, self.drop)
+            # A transport waits for its producer before it closes.
+            self._wire.unregisterProducer()
+            self._wire.loseConnection()
+
+    def drop(self) -> None:
+        """Close at once."""
+        if self.why_lost is None:
+            self._wire.abortConnection()
+
+    def start_artim(self) -> None:
+        """Start or restart the timer."""
+        self.stop_artim()
+        waiting = self.layer.state is State.AWAITING_ASSOCIATE_RQ
+        delay = self.artim if waiting else min(self.artim, CLOSING_TIMEOUT)
+        self._timer = self.clock.callLater(delay, self.layer.artim_expired)
+
+    def stop_artim(self) -> None:
+        """Stop the timer where it runs."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+    # for a connection that rests
+
+    def is_silent(self) -> bool:
+        """Whether nothing is there to be read, not even the end of the connection.
+
+        The reactor may not have got round to it: an association that an archive closed a moment ago
+        must not be handed out. (Under TLS what is there may be harmless; it is read soon.)
+        """
+        handle = getattr(self.transport, "getHandle", lambda: None)()
+        if not isinstance(handle, socket.socket):
+            return True
+        try:
+            handle.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False

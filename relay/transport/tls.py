@@ -1,0 +1,83 @@
+"""TLS both ways: 1.2 and 1.3 only, with the suites of PS3.15 B.12 (BCP 195, RFC 9325).
+
+The contexts are built once, from files that the configuration has checked. A connection that fails
+fails closed: an expired certificate, a wrong host name or a missing client certificate end it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cryptography.x509 import load_pem_x509_certificates
+from OpenSSL import crypto
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.ssl import (
+    AcceptableCiphers,
+    Certificate,
+    CertificateOptions,
+    KeyPair,
+    PrivateCertificate,
+    TLSVersion,
+    optionsForClientTLS,
+    platformTrust,
+    trustRootFromCertificates,
+)
+
+from relay.config import ClientTLS, ServerTLS
+
+SUITES = AcceptableCiphers.fromOpenSSLCipherString("ECDHE+AESGCM")
+"""Of TLS 1.2: ECDHE-{ECDSA,RSA}-AES{128,256}-GCM. Those of TLS 1.3 are all fit."""
+
+_STRICT: dict[str, Any] = {
+    "raiseMinimumTo": TLSVersion.TLSv1_2,
+    "acceptableCiphers": SUITES,
+}
+
+
+def server_options(tls: ServerTLS) -> CertificateOptions:
+    """The context of a listener; with `client_ca` every caller must show a certificate."""
+    leaf, chain = _chain(tls.certificate)
+    return CertificateOptions(
+        privateKey=_key(tls.key),
+        certificate=leaf,
+        extraCertChain=chain,
+        trustRoot=_trust(tls.client_ca) if tls.client_ca is not None else None,
+        **_STRICT,
+    )
+
+
+def client_options(tls: ClientTLS, host: str) -> IOpenSSLClientConnectionCreator:
+    """The context towards an upstream whose certificate must be for `host`, or `server_name`."""
+    extra = dict(_STRICT)
+    certificate = None
+    if tls.certificate is not None and tls.key is not None:
+        leaf, chain = _chain(tls.certificate)
+        certificate = PrivateCertificate.fromCertificateAndKeyPair(
+            Certificate(leaf), KeyPair(_key(tls.key))
+        )
+        extra["extraCertChain"] = chain
+    return optionsForClientTLS(
+        tls.server_name or host,
+        trustRoot=_trust(tls.ca) if tls.ca is not None else platformTrust(),
+        clientCertificate=certificate,
+        extraCertificateOptions=extra,
+    )
+
+
+def _chain(path: Path) -> tuple[crypto.X509, list[crypto.X509]]:
+    """The certificate in a PEM file, and those that follow it to be sent along."""
+    certificates = [
+        crypto.X509.from_cryptography(each)
+        for each in load_pem_x509_certificates(path.read_bytes())
+    ]
+    return certificates[0], certificates[1:]
+
+
+def _key(path: Path) -> crypto.PKey:
+    return crypto.load_privatekey(crypto.FILETYPE_PEM, path.read_bytes())
+
+
+def _trust(path: Path) -> Any:
+    leaf, others = _chain(path)
+    return trustRootFromCertificates([Certificate(each) for each in (leaf, *others)])

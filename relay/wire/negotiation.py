@@ -1,0 +1,254 @@
+"""Offers x answers -> mapping of presentation contexts (PS3.8 7.1.1, PS3.7 D.3).
+
+An `Offer` is what a requestor proposes, without who it is; an `Answer` is what an acceptor made of
+it. The relay takes offers apart by pool (`only`), remembers answers under an offer whose ids are
+normalised, and puts answers together again (`merged`). A `Context` is a presentation context as it
+holds after negotiation: two associations can serve the same message when they hold equal ones,
+whatever their ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+from functools import partial
+
+import attrs
+
+from relay.wire.items import ContextResult, PresentationContextAC, PresentationContextRQ
+from relay.wire.pdu import (
+    APPLICATION_CONTEXT,
+    LARGEST_MAXIMUM_LENGTH,
+    AssociateAC,
+    AssociateRQ,
+)
+from relay.wire.upperlayer import peer_maximum
+from relay.wire.user_information import (
+    AsynchronousOperationsWindow,
+    RoleSelection,
+    SOPClassCommonExtendedNegotiation,
+    SOPClassExtendedNegotiation,
+    UserIdentityAC,
+    UserIdentityRQ,
+    UserInformation,
+)
+
+IMPLEMENTATION_CLASS_UID = "2.25.150638697653574730717290074238853519481"
+"""Names this implementation for good; derived from a UUID (PS3.5 B.2)."""
+
+IMPLEMENTATION_VERSION_NAME = "DICOM_RELAY_0_1"
+
+SYNCHRONOUS = AsynchronousOperationsWindow(1, 1)
+"""One operation at a time each way: what is answered to any proposed window."""
+
+
+@attrs.frozen
+class Context:
+    """A presentation context in force; equal ones are interchangeable.
+
+    `roles` is (scu, scp) of the requestor as answered, None for the default; `extended` the
+    answered service class application information, None where there was none.
+    """
+
+    abstract_syntax: str
+    transfer_syntax: str
+    roles: tuple[bool, bool] | None = None
+    extended: bytes | None = None
+
+
+@attrs.frozen
+class Offer:
+    """Presentation contexts with what belongs to their SOP classes, as proposed."""
+
+    contexts: tuple[PresentationContextRQ, ...]
+    roles: tuple[RoleSelection, ...] = ()
+    extended: tuple[SOPClassExtendedNegotiation, ...] = ()
+    common_extended: tuple[SOPClassCommonExtendedNegotiation, ...] = ()
+    user_identity: UserIdentityRQ | None = None
+
+    @classmethod
+    def of(cls, request: AssociateRQ) -> Offer:
+        """The offer that a request makes."""
+        information = request.user_information
+        return cls(
+            request.contexts,
+            information.roles,
+            information.extended,
+            information.common_extended,
+            information.user_identity,
+        )
+
+    def only(self, ids: Container[int]) -> Offer:
+        """The part with the contexts `ids`, and with the items of their SOP classes."""
+        contexts = tuple(each for each in self.contexts if each.id in ids)
+        named = {each.abstract_syntax for each in contexts}
+        return attrs.evolve(
+            self,
+            contexts=contexts,
+            roles=tuple(each for each in self.roles if each.sop_class_uid in named),
+            extended=tuple(each for each in self.extended if each.sop_class_uid in named),
+            common_extended=tuple(
+                each for each in self.common_extended if each.sop_class_uid in named
+            ),
+        )
+
+    def normalised(self) -> Offer:
+        """The same with ids 1, 3, 5, ... in the order of the contexts."""
+        contexts = tuple(
+            attrs.evolve(each, id=2 * place + 1) for place, each in enumerate(self.contexts)
+        )
+        return attrs.evolve(self, contexts=contexts)
+
+    def narrowed(self, answer: Answer) -> Offer:
+        """What further associations propose: accepted contexts, with the one syntax accepted."""
+        accepted = answer.accepted
+        narrow = self.only(accepted)
+        contexts = tuple(
+            attrs.evolve(each, transfer_syntaxes=(accepted[each.id],)) for each in narrow.contexts
+        )
+        return attrs.evolve(narrow, contexts=contexts)
+
+    def request(self, calling_field: bytes, called_field: bytes, maximum: int) -> AssociateRQ:
+        """The A-ASSOCIATE-RQ that proposes this, announcing `maximum` bytes."""
+        information = UserInformation(
+            maximum_length=maximum,
+            implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+            implementation_version_name=IMPLEMENTATION_VERSION_NAME,
+            roles=self.roles,
+            extended=self.extended,
+            common_extended=self.common_extended,
+            user_identity=self.user_identity,
+        )
+        return AssociateRQ(
+            called_field,
+            calling_field,
+            information,
+            APPLICATION_CONTEXT,
+            1,
+            bytes(32),
+            self.contexts,
+        )
+
+
+@attrs.frozen
+class Answer:
+    """What was answered to an offer.
+
+    `contexts` has one entry for each that was proposed, in that order. `maximum` is the maximum
+    length that the acceptor announced, in bytes.
+    """
+
+    contexts: tuple[PresentationContextAC, ...]
+    roles: tuple[RoleSelection, ...] = ()
+    extended: tuple[SOPClassExtendedNegotiation, ...] = ()
+    user_identity_response: UserIdentityAC | None = None
+    maximum: int = LARGEST_MAXIMUM_LENGTH
+
+    @classmethod
+    def of(cls, offer: Offer, acceptance: AssociateAC) -> Answer:
+        """What `acceptance` says to `offer`.
+
+        A context that it leaves out, or accepts with a syntax that was not proposed, is refused:
+        it could not be used.
+        """
+        answers = {each.id: each for each in acceptance.contexts}
+        information = acceptance.user_information
+        return cls(
+            tuple(_judged(each, answers.get(each.id)) for each in offer.contexts),
+            information.roles,
+            information.extended,
+            information.user_identity_response,
+            peer_maximum(information),
+        )
+
+    @classmethod
+    def refusing(cls, offer: Offer, result: ContextResult) -> Answer:
+        """Every context of `offer` refused alike."""
+        return cls(tuple(_refused(each, result) for each in offer.contexts))
+
+    @property
+    def accepted(self) -> Mapping[int, str]:
+        """Transfer syntax by id of the contexts that were accepted."""
+        return {
+            each.id: each.transfer_syntax
+            for each in self.contexts
+            if each.result == ContextResult.ACCEPTANCE
+        }
+
+    def renumbered(self, offer: Offer) -> Answer:
+        """The same answers with the ids of `offer`, which proposed the same in the same order."""
+        contexts = tuple(
+            attrs.evolve(answer, id=proposed.id)
+            for answer, proposed in zip(self.contexts, offer.contexts, strict=True)
+        )
+        return attrs.evolve(self, contexts=contexts)
+
+    def in_force(self, offer: Offer) -> dict[int, Context]:
+        """The contexts that hold, by id."""
+        roles = {each.sop_class_uid: (each.scu, each.scp) for each in self.roles}
+        extended = {each.sop_class_uid: each.information for each in self.extended}
+        accepted = self.accepted
+        return {
+            each.id: Context(
+                each.abstract_syntax,
+                accepted[each.id],
+                roles.get(each.abstract_syntax),
+                extended.get(each.abstract_syntax),
+            )
+            for each in offer.contexts
+            if each.id in accepted
+        }
+
+
+def _judged(
+    proposed: PresentationContextRQ, answer: PresentationContextAC | None
+) -> PresentationContextAC:
+    if answer is None:
+        return _refused(proposed, ContextResult.NO_REASON)
+    if answer.result != ContextResult.ACCEPTANCE:
+        return answer
+    if answer.transfer_syntax not in proposed.transfer_syntaxes:
+        return _refused(proposed, ContextResult.NO_REASON)
+    return answer
+
+
+def _refused(proposed: PresentationContextRQ, result: ContextResult) -> PresentationContextAC:
+    # A refusal names a syntax all the same; it is not significant (PS3.8 9.3.3.2).
+    return PresentationContextAC(proposed.id, result, proposed.transfer_syntaxes[0])
+
+
+def merged(offer: Offer, parts: Iterable[Answer]) -> Answer:
+    """The answers to the parts of `offer` as one, in its order; what no part answers is refused."""
+    parts = tuple(parts)
+    answers = {each.id: each for part in parts for each in part.contexts}
+    refused = partial(_refused, result=ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED)
+    responses = [part.user_identity_response for part in parts if part.user_identity_response]
+    return Answer(
+        tuple(answers.get(each.id) or refused(each) for each in offer.contexts),
+        tuple(role for part in parts for role in part.roles),
+        tuple(each for part in parts for each in part.extended),
+        responses[0] if responses else None,
+        min((part.maximum for part in parts), default=LARGEST_MAXIMUM_LENGTH),
+    )
+
+
+def acceptance(request: AssociateRQ, answer: Answer, maximum: int) -> AssociateAC:
+    """The A-ASSOCIATE-AC to `request`, announcing `maximum` bytes; fields echoed as they came."""
+    proposed = request.user_information.asynchronous_operations_window
+    information = UserInformation(
+        maximum_length=maximum,
+        implementation_class_uid=IMPLEMENTATION_CLASS_UID,
+        implementation_version_name=IMPLEMENTATION_VERSION_NAME,
+        asynchronous_operations_window=SYNCHRONOUS if proposed is not None else None,
+        roles=answer.roles,
+        extended=answer.extended,
+        user_identity_response=answer.user_identity_response,
+    )
+    return AssociateAC(
+        request.called_field,
+        request.calling_field,
+        information,
+        APPLICATION_CONTEXT,
+        1,
+        request.reserved,
+        answer.contexts,
+    )
