@@ -71,7 +71,7 @@ class Leg:
     @property
     def response_timeout(self) -> float:
         """Seconds that a response of the upstream at work may take."""
-        return self._lease.response_timeout if self._lease is not None else 0.0
+        return self._lease.manners.response_timeout if self._lease is not None else 0.0
 
     def obtain(
         self,
@@ -109,8 +109,9 @@ class Leg:
         if hold is Hold.ASSOCIATION:
             self._keeps = True
         elif self._lease is not None and not self._keeps:
-            if hold is Hold.LINGER and self._lease.linger > 0:
-                self._linger = self.clock.callLater(self._lease.linger, self._let_go_if_idle)
+            delay = self._lease.manners.linger
+            if hold is Hold.LINGER and delay > 0:
+                self._linger = self.clock.callLater(delay, self._let_go_if_idle)
             else:
                 self._let_go_if_idle()
 
@@ -118,7 +119,7 @@ class Leg:
         assert self._lease is not None and self.party is not None
         if self.user.is_busy(self.party):
             # The upstream has asked the caller something of its own in the meantime.
-            delay = self._lease.linger or SHORTEST_LINGER
+            delay = self._lease.manners.linger or SHORTEST_LINGER
             self._linger = self.clock.callLater(delay, self._let_go_if_idle)
         else:
             self.let_go()
@@ -188,7 +189,7 @@ class Leg:
         """The upstream takes no more: stop the caller, and don't wait forever."""
         assert self.party is not None and self._lease is not None
         self.party.lane.full()
-        timeout = self._lease.stall_timeout
+        timeout = self._lease.manners.stall_timeout
         self._stall = self.clock.callLater(timeout, self.fail, f"took nothing for {timeout:g} s")
 
     def lease_drained(self) -> None:

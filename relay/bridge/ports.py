@@ -95,12 +95,21 @@ class LeaseUser(Protocol):
         """The association is gone; the lease with it, there is nothing to give back."""
 
 
-class Lease(Source, Sink, Protocol):
-    """The exclusive use of an upstream association.
+@attrs.frozen
+class Manners:
+    """How an upstream wants to be treated, in seconds.
 
-    `contexts` are the ids by context in force there, `response_timeout` and `stall_timeout` the
-    upstream's, in seconds.
+    `response_timeout`: how long a response may take; `stall_timeout`: how long it may take nothing;
+    `linger`: how long a lease waits for the next C-STORE.
     """
+
+    response_timeout: float
+    stall_timeout: float
+    linger: float
+
+
+class Lease(Source, Sink, Protocol):
+    """The exclusive use of an upstream association."""
 
     @property
     def upstream(self) -> str:
@@ -115,16 +124,8 @@ class Lease(Source, Sink, Protocol):
         """Contexts in force by id."""
 
     @property
-    def linger(self) -> float:
-        """Seconds to wait for the next C-STORE before giving the lease back."""
-
-    @property
-    def response_timeout(self) -> float:
-        """Seconds that a response may take."""
-
-    @property
-    def stall_timeout(self) -> float:
-        """Seconds that the upstream may take nothing."""
+    def manners(self) -> Manners:
+        """The upstream's."""
 
     def use(self, user: LeaseUser) -> None:
         """Say who is to hear what comes."""

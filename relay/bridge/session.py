@@ -81,6 +81,11 @@ class Session:
         """Whether no operation is outstanding, and no message on its way."""
         return self._exchange is None or self._exchange.is_idle
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether an association has ever been asked for."""
+        return self._request is not None
+
     # the caller asks
 
     def associate_indication(self, request: AssociateRQ) -> None:

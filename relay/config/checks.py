@@ -18,6 +18,7 @@ from twisted.internet.protocol import Factory
 
 from .mistakes import Step, Unexpected, describe, nearest, quoted
 from .model import ClientTLS, Configuration, Outside, ServerTLS, Upstream
+from .values import MOST_ASSOCIATIONS
 
 Table = Mapping[str, Any]
 
@@ -94,7 +95,7 @@ _LOADERS: Mapping[Outside, Callable[[Path], None]] = {
 
 def pem(kind: Outside, path: Path) -> None:
     """Raise `Unexpected` unless the file can be read and OpenSSL takes it for what it should be."""
-    name, expected = quoted(str(path)), EXPECTED[kind]
+    name, expected = _name(path), EXPECTED[kind]
     try:
         path.read_bytes()
         _LOADERS[kind](path)
@@ -103,6 +104,10 @@ def pem(kind: Outside, path: Path) -> None:
     except (SSL.Error, crypto.Error) as error:
         why = error.args[0][0][2]  # of the first (library, function, reason)
         raise Unexpected(f"{name}, which does not load ({why})", expected) from error
+
+
+def _name(path: Path) -> str:
+    return quoted(str(path), longest=4096)
 
 
 def together(kind: type, table: Table, folder: Path) -> Iterator[Unexpected]:
@@ -118,7 +123,7 @@ def together(kind: type, table: Table, folder: Path) -> Iterator[Unexpected]:
 def _idle_within_associations(table: Table) -> Iterator[Unexpected]:
     default = attrs.fields(Upstream).max_associations.default
     idle, most = table.get("max_idle"), table.get("max_associations", default)
-    if type(idle) is int and type(most) is int and idle > most:
+    if type(idle) is int and type(most) is int and 0 < most < idle <= MOST_ASSOCIATIONS:
         expected = f"at most {most}, which is max_associations"
         yield Unexpected(describe(idle), expected, below=("max_idle",))
 
@@ -144,7 +149,7 @@ def _matching(certificate: Path, key: Path) -> Iterator[Unexpected]:
         context.use_privatekey_file(str(key))
         context.check_privatekey()
     except SSL.Error:
-        found = f"{quoted(str(key))}, which belongs to another certificate"
+        found = f"{_name(key)}, which belongs to another certificate"
         yield Unexpected(found, "the key of the certificate", below=("key",))
 
 

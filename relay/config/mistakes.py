@@ -102,10 +102,10 @@ def describe(value: object) -> str:
             return f"the {type(value).__name__} {quoted(str(value))}"
 
 
-def quoted(text: str) -> str:
-    """The text in quotes, on one line, and cut where it is long."""
-    if len(text) > _LONGEST_QUOTE:
-        text = f"{text[: _LONGEST_QUOTE - 1]}…"
+def quoted(text: str, longest: int = _LONGEST_QUOTE) -> str:
+    """The text in quotes, on one line, and cut where it has more than so many characters."""
+    if len(text) > longest:
+        text = f"{text[: longest - 1]}…"
     return json.dumps(text, ensure_ascii=not text.isprintable())
 
 

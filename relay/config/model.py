@@ -88,6 +88,7 @@ class Listener:
     max_associations: int | None = attrs.field(default=None, validator=values.associations)
     artim: float = attrs.field(default=30.0, validator=values.some_seconds)
     minimum_rate: int = attrs.field(default=100, validator=values.rate)
+    stall_timeout: float = attrs.field(default=60.0, validator=values.some_seconds)
     idle_timeout: float = attrs.field(default=0.0, validator=values.seconds)
 
 

@@ -13,6 +13,7 @@ from relay.policy.services import SERVICES
 
 from .mistakes import Unexpected, describe, nearest, one_of
 
+MOST_ASSOCIATIONS = 100_000
 _DAY = 86_400
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?", re.ASCII)
 _UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(\.[0-9]+)+", re.ASCII)
@@ -108,8 +109,8 @@ seconds = Check(f"a number from 0 to {_DAY} (seconds)", lambda value: 0 <= value
 some_seconds = Check(f"a number above 0, up to {_DAY} (seconds)", lambda value: 0 < value <= _DAY)
 
 port = integer(1, 65_535, "a port")
-associations = integer(1, 100_000, "associations")
-idle_associations = integer(0, 100_000, "associations, at most max_associations")
+associations = integer(1, MOST_ASSOCIATIONS, "associations")
+idle_associations = integer(0, MOST_ASSOCIATIONS, "associations, at most max_associations")
 pdu_length = integer(4096, 16_777_216, "bytes; 0, for no limit, is never announced")
 rate = integer(0, 1_000_000_000, "bytes per second; 0: off")
 

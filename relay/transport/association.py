@@ -16,7 +16,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from relay.wire.reader import Buffer
+from relay.wire.reader import Buffer, Fragments
 from relay.wire.state import State
 from relay.wire.upperlayer import ServiceUser, UpperLayer
 
@@ -67,7 +67,8 @@ class AssociationProtocol(Protocol):
         self.why_lost: Failure | None = None
         self._user: AssociationUser | None = None
         self._timer: IDelayedCall | None = None
-        self._closing: IDelayedCall | None = None
+        self._dropping: IDelayedCall | None = None
+        self._is_closing = False
 
     def start(self, user: AssociationUser, maximum: int, is_requestor: bool) -> None:
         """Say who uses the association, and the maximum length to announce, in bytes."""
@@ -92,8 +93,8 @@ class AssociationProtocol(Protocol):
         """The connection is gone, by whomever."""
         self.why_lost = reason
         self.stop_artim()
-        if self._closing is not None and self._closing.active():
-            self._closing.cancel()
+        if self._dropping is not None and self._dropping.active():
+            self._dropping.cancel()
         self.layer.closed()
 
     def pauseProducing(self) -> None:
@@ -108,6 +109,16 @@ class AssociationProtocol(Protocol):
 
     def stopProducing(self) -> None:
         """The transport is going away; connectionLost follows."""
+
+    # Sink
+
+    def command(self, context_id: int, command_set: bytes) -> None:
+        """Send a whole command set."""
+        self.layer.command(context_id, command_set)
+
+    def fragments(self, context_id: int, fragments: Fragments) -> None:
+        """Send fragments of a dataset."""
+        self.layer.fragments(context_id, fragments)
 
     # Source
 
@@ -127,11 +138,18 @@ class AssociationProtocol(Protocol):
 
     def close(self) -> None:
         """Close once everything written has left, or has had its time to."""
-        if self._closing is None and self.why_lost is None:
-            self._closing = self.clock.callLater(FLUSHING_TIMEOUT, self.drop)
+        if not self._is_closing and self.why_lost is None:
+            self._is_closing = True
+            self.drop_in(FLUSHING_TIMEOUT)
             # A transport waits for its producer before it closes.
             self._wire.unregisterProducer()
             self._wire.loseConnection()
+
+    def drop_in(self, seconds: float) -> None:
+        """Close at once, unless it is closed by then."""
+        if self._dropping is not None and self._dropping.active():
+            self._dropping.cancel()
+        self._dropping = self.clock.callLater(seconds, self.drop)
 
     def drop(self) -> None:
         """Close at once."""

@@ -1,0 +1,118 @@
+"""A port with its rules: makes the sessions of those who call, counts them, logs how they end."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import attrs
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+
+from relay.bridge.outcome import Outcome
+from relay.bridge.ports import Upstreams
+from relay.bridge.session import Rules, Session
+from relay.downstream.protocol import DownstreamAssociation, Limits
+from relay.policy.routing import Route
+from relay.wire.command import CommandField
+
+
+@attrs.define(eq=False)
+class Census:
+    """How many associations there are, and may be; inside another one where both count."""
+
+    limit: int
+    within: Census | None = None
+    count: int = 0
+
+    def enter(self) -> bool:
+        """Count one more; whether there was room for it."""
+        self.count += 1
+        room = self.within.enter() if self.within is not None else True
+        return room and self.count <= self.limit
+
+    def leave(self) -> None:
+        """Count one less."""
+        self.count -= 1
+        if self.within is not None:
+            self.within.leave()
+
+
+class Listener(Factory):
+    """Makes the associations of one listener.
+
+    `maximum` is the most that it announces, in bytes.
+    """
+
+    noisy = False
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        upstreams: Upstreams,
+        routes: tuple[Route, ...],
+        census: Census,
+        limits: Limits,
+        maximum: int,
+    ) -> None:
+        self.clock = clock
+        self.upstreams = upstreams
+        self.census = census
+        self.limits = limits
+        self.rules = Rules(routes, maximum, census.enter)
+        self.connections: set[DownstreamAssociation] = set()
+
+    def buildProtocol(self, addr: IAddress | None) -> DownstreamAssociation:
+        """The connection of a caller at `addr`, with its session."""
+        peer = str(getattr(addr, "host", "local"))
+        association = DownstreamAssociation(self.clock, self.limits, peer, self.connections.discard)
+        ended = partial(self._ended, peer, self.clock.seconds())
+        session = Session(association, self.upstreams, self.rules, self.clock, ended)
+        association.begin(session, self.rules.maximum)
+        self.connections.add(association)
+        return association
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no operation is outstanding on any association."""
+        return all(each.session.is_idle for each in self.connections)
+
+    def stop(self) -> None:
+        """End all that is left."""
+        for association in list(self.connections):
+            association.session.stop()
+            association.drop()
+
+    def _ended(self, peer: str, since: float, outcome: Outcome) -> None:
+        self.census.leave()
+        self.log.info(
+            "{calling!r} at {peer} called {called!r}: {how}; {what}; {seconds:.1f} s",
+            calling=outcome.calling,
+            called=outcome.called,
+            peer=peer,
+            how=_how(outcome),
+            what=_what(outcome),
+            seconds=self.clock.seconds() - since,
+            outcome=outcome,
+        )
+
+
+def _how(outcome: Outcome) -> str:
+    """How it ended, and why where that is more than the end itself."""
+    assert outcome.end is not None
+    return f"{outcome.end.value} ({outcome.why})" if outcome.why else outcome.end.value
+
+
+def _what(outcome: Outcome) -> str:
+    """What crossed, and by which upstreams."""
+    counts = [f"{number} {_name(field)}" for field, number in sorted(outcome.operations.items())]
+    if outcome.failed:
+        counts.append(f"{outcome.failed} failed")
+    size = f"{outcome.bytes_up} bytes up, {outcome.bytes_down} down"
+    by = f"by {', '.join(outcome.upstreams)}" if outcome.upstreams else "no upstream"
+    return f"{', '.join(counts) or 'nothing'}; {size}; {by}"
+
+
+def _name(field: int) -> str:
+    return CommandField(field).name.removesuffix("_RQ").replace("_", "-")

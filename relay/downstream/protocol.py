@@ -1,0 +1,186 @@
+"""The relay's end of a caller's association: one connection, its session and its timers.
+
+The timers are those against callers that hold a connection without using it: the TLS handshake's,
+ARTIM until there is a request (AssociationProtocol), the minimum rate of a message under way, the
+stall of one that does not read, and the idle time-out where the listener has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from relay.bridge.session import Session
+from relay.transport.association import AssociationProtocol
+from relay.transport.reasons import describe
+from relay.wire.errors import AbortReason, AbortSource
+from relay.wire.pdu import AssociateAC, AssociateRJ, AssociateRQ
+from relay.wire.state import State
+
+RATE_PERIOD = 10.0
+"""Seconds over which the rate of a message under way is taken."""
+
+
+@attrs.frozen
+class Limits:
+    """A listener's patience; seconds, and bytes per second for the rate. 0 means no limit.
+
+    `handshake` is None on a plain port.
+    """
+
+    artim: float
+    handshake: float | None
+    minimum_rate: int
+    stall: float
+    idle: float
+
+
+@implementer(IHandshakeListener)
+class DownstreamAssociation(AssociationProtocol):
+    """One caller's connection."""
+
+    log = Logger()
+
+    session: Session
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        limits: Limits,
+        peer: str,
+        gone: Callable[[DownstreamAssociation], None],
+    ) -> None:
+        super().__init__(clock, limits.artim)
+        self.limits = limits
+        self.peer = peer
+        self._gone = gone
+        self._handshake: IDelayedCall | None = None
+        self._stall: IDelayedCall | None = None
+        self._watch: IDelayedCall | None = None
+        self._idle: IDelayedCall | None = None
+        self._received = 0
+        self._was_paused = False
+
+    def begin(self, session: Session, maximum: int) -> None:
+        """Say whose association it is, and the maximum length to announce, in bytes."""
+        self.session = session
+        self.start(session, maximum, is_requestor=False)
+
+    # from the transport
+
+    def connectionMade(self) -> None:
+        """Under TLS an association can be asked for once the handshake is complete."""
+        super().connectionMade()
+        if self.limits.handshake is None:
+            self._open()
+        else:
+            self._handshake = self.clock.callLater(self.limits.handshake, self.drop)
+
+    def handshakeCompleted(self) -> None:
+        """TLS is established."""
+        if self._handshake is not None and self._handshake.active():
+            self._handshake.cancel()
+        self._open()
+
+    def _open(self) -> None:
+        self.layer.connected()
+        if self.limits.idle:
+            self._idle = self.clock.callLater(self.limits.idle, self._check_idle, 0)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes from the caller."""
+        self._received += len(data)
+        self.layer.received(data)
+        if self._watch is None and not self.session.party.assembler.between_messages:
+            self._start_watch()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone."""
+        for timer in (self._handshake, self._stall, self._watch, self._idle):
+            if timer is not None and timer.active():
+                timer.cancel()
+        if not self.session.is_asked:
+            self._log_stranger(reason)
+        super().connectionLost(reason)
+        self._gone(self)
+
+    def _log_stranger(self, reason: Failure) -> None:
+        """A connection without a request: worth a line when something was said on it."""
+        if self.layer.error is not None:
+            self.log.info("{peer}: not an association: {why}", peer=self.peer, why=self.layer.error)
+        elif self._handshake is not None and self.layer.state is State.IDLE:
+            self.log.info("{peer}: {why}", peer=self.peer, why=describe(reason))
+        else:
+            self.log.debug("{peer}: connected and left", peer=self.peer)
+
+    # back-pressure
+
+    def pauseProducing(self) -> None:
+        """The caller does not read fast enough; it has its time to catch up."""
+        super().pauseProducing()
+        if self._stall is None and self.limits.stall:
+            why = f"took nothing for {self.limits.stall:g} s"
+            self._stall = self.clock.callLater(self.limits.stall, self.session.fail, why)
+
+    def resumeProducing(self) -> None:
+        """The caller has caught up."""
+        if self._stall is not None and self._stall.active():
+            self._stall.cancel()
+        self._stall = None
+        super().resumeProducing()
+
+    def pause(self) -> None:
+        """Read no more for now: the caller is not to blame for what does not come."""
+        self._was_paused = True
+        super().pause()
+
+    # the rate of a message, and idleness
+
+    def _start_watch(self) -> None:
+        self._was_paused = False
+        if self.limits.minimum_rate:
+            self._watch = self.clock.callLater(RATE_PERIOD, self._check_rate, self._received)
+
+    def _check_rate(self, before: int) -> None:
+        self._watch = None
+        if self.session.party.assembler.between_messages:
+            return
+        least = self.limits.minimum_rate * RATE_PERIOD
+        if self._received - before < least and not self._was_paused:
+            self.session.fail(f"slower than {self.limits.minimum_rate} bytes a second")
+        else:
+            self._start_watch()
+
+    def _check_idle(self, before: int) -> None:
+        if self._received == before and self.session.is_idle:
+            self.session.fail(f"idle for {self.limits.idle:g} s")
+        else:
+            self._idle = self.clock.callLater(self.limits.idle, self._check_idle, self._received)
+
+    # Downstream
+
+    def accept(self, answer: AssociateAC, request: AssociateRQ) -> None:
+        """A-ASSOCIATE response, accepted."""
+        self.layer.accept(answer, request)
+
+    def reject(self, answer: AssociateRJ) -> None:
+        """A-ASSOCIATE response, rejected."""
+        self.layer.reject(answer)
+
+    def release_response(self) -> None:
+        """A-RELEASE response."""
+        self.layer.release_response()
+
+    def abort(
+        self,
+        source: AbortSource = AbortSource.SERVICE_USER,
+        reason: AbortReason = AbortReason.NOT_SPECIFIED,
+    ) -> None:
+        """A-ABORT request."""
+        self.layer.abort(source, reason)

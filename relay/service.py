@@ -1,0 +1,171 @@
+"""The one place that knows everyone: builds the relay as configured, starts and stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.endpoints import HostnameEndpoint, serverFromString, wrapClientTLS
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IReactorTCP,
+    IReactorTime,
+    IStreamClientEndpoint,
+    IStreamServerEndpoint,
+)
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+
+from relay import config
+from relay.bridge.ports import Manners
+from relay.downstream.listener import Census, Listener
+from relay.downstream.protocol import Limits as Patience
+from relay.policy.routing import Route
+from relay.transport.tls import client_options, server_options
+from relay.upstream.bank import Bank
+from relay.upstream.dialer import Dialer
+from relay.upstream.keeper import Keeper
+from relay.upstream.keeper import Limits as PoolLimits
+
+STOPPING_PERIOD = 0.1
+"""Seconds between looks at whether all operations have ended."""
+
+
+@attrs.frozen
+class Door:
+    """A listener and where it listens; `where` is its endpoint description."""
+
+    where: str
+    endpoint: IStreamServerEndpoint
+    listener: Listener
+    factory: Any
+
+
+class RelayService(Service):
+    """The relay: listens, and at a stop lets operations end within `grace` seconds."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        doors: list[Door],
+        keepers: Mapping[str, Keeper],
+        grace: float,
+    ) -> None:
+        self.clock = clock
+        self.doors = doors
+        self.keepers = keepers
+        self.grace = grace
+        self.ports: list[IListeningPort] = []
+
+    def privilegedStartService(self) -> None:
+        """Listen, while the process may still have the right to low ports.
+
+        SystemExit, with one line that says why, where a port cannot be had.
+        """
+        super().privilegedStartService()  # type: ignore[no-untyped-call]
+        for door in self.doors:
+            listening = door.endpoint.listen(door.factory)
+            listening.addCallback(self.ports.append)
+            listening.addErrback(self._cannot_listen, door)
+
+    def _cannot_listen(self, failure: Failure, door: Door) -> None:
+        why = getattr(failure.value, "socketError", None) or failure.value
+        self.log.critical("cannot listen on {where}: {why}", where=door.where, why=why)
+        raise SystemExit(f"relay: cannot listen on {door.where}: {why}")
+
+    async def _stop(self) -> None:
+        await DeferredList([_stopped(port) for port in self.ports])
+        await self._idle_or_out_of_time()
+        for door in self.doors:
+            door.listener.stop()
+        await DeferredList([keeper.stop() for keeper in self.keepers.values()])
+
+    def stopService(self) -> Deferred[None]:
+        """Take no new calls, let operations end, then end everything."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _idle_or_out_of_time(self) -> None:
+        deadline = self.clock.seconds() + self.grace
+
+        def look() -> None:
+            idle = all(door.listener.is_idle for door in self.doors)
+            if idle or self.clock.seconds() >= deadline:
+                looking.stop()
+
+        looking = LoopingCall(look)
+        looking.clock = self.clock
+        await looking.start(STOPPING_PERIOD)
+
+
+def _stopped(port: IListeningPort) -> Deferred[None]:
+    return cast("Deferred[None]", port.stopListening())
+
+
+def relay_service(reactor: Any, configuration: config.Configuration) -> RelayService:
+    """The relay as configured; nothing is opened yet. `reactor` is the one to run on."""
+    keepers = {
+        name: _keeper(reactor, name, upstream) for name, upstream in configuration.upstreams.items()
+    }
+    bank = _bank(reactor, keepers, configuration)
+    routes = tuple(_route(each, configuration.relay) for each in configuration.routes)
+    census = Census(configuration.relay.max_associations)
+    doors = [_door(reactor, bank, routes, census, each) for each in configuration.listeners]
+    return RelayService(reactor, doors, keepers, configuration.relay.shutdown_grace)
+
+
+def _route(route: config.Route, relay: config.RelaySection) -> Route:
+    services = None if route.services is None else frozenset(route.services)
+    return Route(route.pool, route.called or relay.ae_title, route.calling, services)
+
+
+def _bank(
+    clock: IReactorTime, keepers: Mapping[str, Keeper], configuration: config.Configuration
+) -> Bank:
+    pools = {name: pool.upstreams for name, pool in configuration.pools.items()}
+    timeouts = {
+        name: max(configuration.upstreams[each].connect_timeout for each in members)
+        for name, members in pools.items()
+    }
+    return Bank(clock, keepers, pools, timeouts)
+
+
+def _keeper(reactor: Any, name: str, upstream: config.Upstream) -> Keeper:
+    manners = Manners(upstream.response_timeout, upstream.stall_timeout, upstream.linger)
+    called = upstream.address.ae_title
+    dialer = Dialer(reactor, _endpoint(reactor, upstream), called, upstream.max_pdu, manners)
+    limits = PoolLimits(upstream.max_associations, upstream.max_idle, upstream.idle_timeout)
+    return Keeper(name, reactor, dialer, limits)
+
+
+def _endpoint(reactor: IReactorTCP, upstream: config.Upstream) -> IStreamClientEndpoint:
+    host, port = upstream.address.host, upstream.address.port
+    endpoint = HostnameEndpoint(reactor, host, port, timeout=upstream.connect_timeout)
+    if upstream.tls is None:
+        return endpoint
+    return wrapClientTLS(client_options(upstream.tls, host), endpoint)
+
+
+def _door(
+    reactor: Any, bank: Bank, routes: tuple[Route, ...], census: Census, each: config.Listener
+) -> Door:
+    patience = Patience(
+        each.artim,
+        each.tls.handshake_timeout if each.tls is not None else None,
+        each.minimum_rate,
+        each.stall_timeout,
+        each.idle_timeout,
+    )
+    own = Census(each.max_associations or census.limit, within=census)
+    listener = Listener(reactor, bank, routes, own, patience, each.max_pdu)
+    factory: Any = listener
+    if each.tls is not None:
+        factory = TLSMemoryBIOFactory(server_options(each.tls), False, listener)
+    return Door(each.endpoint, serverFromString(reactor, each.endpoint), listener, factory)

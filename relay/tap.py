@@ -1,0 +1,56 @@
+"""What `twistd relay` takes, and what it starts."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from relay.config import Configuration, ConfigurationError, load
+
+
+class Options(usage.Options):
+    """Options of `twistd relay`."""
+
+    synopsis = "[--config FILE | --demo]"
+    longdesc = "A DICOM relay: one AE in front of many modalities and a pool of TLS archives."
+    optParameters: ClassVar = [
+        ["config", "c", None, "The configuration, a TOML file (docs/configuration.md)."],
+    ]
+    optFlags: ClassVar = [
+        ["demo", None, "Show the relay at work, with archives and objects of its own."],
+    ]
+
+    configuration: Configuration | None = None
+
+    def postOptions(self) -> None:
+        """Read the configuration before anything else happens.
+
+        SystemExit with all mistakes, a line each, where there are any.
+        """
+        if bool(self["config"]) == bool(self["demo"]):
+            raise usage.UsageError("give either --config FILE or --demo")
+        if self["config"]:
+            self.configuration = _read(self["config"])
+
+
+def _read(path: str) -> Configuration:
+    try:
+        return load(path)
+    except ConfigurationError as error:
+        raise SystemExit(f"{path} cannot be used:\n{error}") from None
+
+
+def makeService(options: Options) -> IService:
+    """The relay as configured, or its demonstration."""
+    # Not before: twistd's --reactor has been obeyed by now.
+    from twisted.internet import reactor
+
+    if options.configuration is None:
+        from relay.demo import demo_service
+
+        return demo_service(reactor)
+    from relay.service import relay_service
+
+    return relay_service(reactor, options.configuration)

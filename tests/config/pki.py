@@ -1,0 +1,41 @@
+"""A throw-away authority that issues the files a configuration names."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import trustme
+
+
+@cache
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def issue(
+    folder: Path, certificate: str, key: str, kind: trustme.KeyType = trustme.KeyType.ECDSA
+) -> None:
+    """Write a new certificate and its key."""
+    issued = authority().issue_cert("relay.example.org", key_type=kind)
+    for blob in issued.cert_chain_pems:
+        blob.write_to_path(str(folder / certificate), append=True)
+    issued.private_key_pem.write_to_path(str(folder / key))
+
+
+def issue_all(text: str, folder: Path) -> None:
+    """Write every file that this configuration names, so that it can be read with this folder."""
+    for tls in _tls_tables(tomllib.loads(text)):
+        if "certificate" in tls and not (folder / tls["certificate"]).exists():
+            issue(folder, tls["certificate"], tls["key"])
+        for name in {"ca", "client_ca"} & tls.keys():
+            authority().cert_pem.write_to_path(str(folder / tls[name]))
+
+
+def _tls_tables(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for table in [*document["listener"], *document["upstream"].values()]:
+        if "tls" in table:
+            yield table["tls"]

@@ -1,0 +1,160 @@
+"""Endpoint descriptions, PEM files, and the pairs that certificates and keys are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from relay.config import checks
+from relay.config.mistakes import Unexpected
+from relay.config.model import Configuration, Listener, Outside, Upstream
+from tests.config import pki
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("tcp:port=11112", "tcp:11112", "tcp:port=0", "tcp:port=65535:backlog=128"),
+        *("tcp:port=104:interface=127.0.0.1", "tcp6:port=104", r"tcp:104:interface=\:\:1"),
+        *("unix:/run/relay/dicom", "unix:address=/run/relay/dicom:mode=660"),
+    ],
+)
+def test_an_endpoint(text):
+    checks.endpoint(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "11112",
+            "tcp",
+            "tcp:",
+            "tcp:port=dicom",
+            "tcp:port=1:prt=2",
+            "tcp:port=104:backlog=x",
+        ),
+        *("tpc:port=104", "TCP:port=104", "tcp:104\\", "tcp:104:105:106:107:108", ":", "tcp6:"),
+        *("unix", "unix:", "unix:/run/relay:mode=rw"),
+        *("ssl:104", "haproxy:tcp:104", "stdio:", "fd:3"),
+        *("tcp:port=-1", "tcp:port=65536", "tcp6:port=111112"),
+        *("systemd:domain=INET", "systemd:domain=INET:index=a"),
+    ],
+)
+def test_what_is_no_endpoint_is_refused(text):
+    with pytest.raises(Unexpected):
+        checks.endpoint(text)
+
+
+@pytest.mark.parametrize("which", ["index=0", "name=dicom"])
+def test_a_socket_that_systemd_has_not_passed_on_is_missed(which):
+    with pytest.raises(Unexpected) as raised:
+        checks.endpoint(f"systemd:domain=INET:{which}")
+    assert raised.value.expected == "a socket that systemd has passed on"
+
+
+PASSED_ON = """
+import os, socket
+listening = socket.create_server(("127.0.0.1", 0))
+os.dup2(listening.fileno(), 3)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "dicom"}
+from relay.config.checks import Unexpected, endpoint
+endpoint("systemd:domain=INET:name=dicom")
+endpoint("systemd:domain=INET:index=0")
+assert socket.socket(fileno=3).getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+try:
+    endpoint("systemd:domain=INTERNET:index=0")
+except Unexpected as error:
+    print(error.found)
+"""
+
+
+def test_a_socket_that_systemd_has_passed_on_is_left_as_it_is():
+    command = [sys.executable, "-c", PASSED_ON]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stderr, done.stdout) == ("", 'the string "systemd:domain=INTERNET:index=0"\n')
+
+
+def test_checking_an_endpoint_needs_no_reactor():
+    program = (
+        "import sys; from relay.config.checks import endpoint; endpoint('tcp:port=104');"
+        "print('twisted.internet.reactor' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stderr, done.stdout) == ("", "False\n")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    pki.issue(tmp_path, "relay.pem", "relay.key")
+    pki.issue(tmp_path, "other.pem", "other.key")
+    pki.authority().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    (tmp_path / "empty").touch()
+    (tmp_path / "text").write_text("certificate = yes")
+    (tmp_path / "folder").mkdir()
+    encrypt(tmp_path / "relay.key", tmp_path / "encrypted.key")
+    return tmp_path
+
+
+def encrypt(key: Path, into: Path) -> None:
+    private = serialization.load_pem_private_key(key.read_bytes(), None)
+    into.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        )
+    )
+
+
+GOOD = {
+    Outside.CERTIFICATE: {"relay.pem", "other.pem", "ca.pem"},
+    Outside.KEY: {"relay.key", "other.key"},
+    Outside.AUTHORITIES: {"relay.pem", "other.pem", "ca.pem"},
+}
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_file_is_taken_if_it_holds_what_it_should(files, kind):
+    taken = set()
+    for file in [*files.iterdir(), files / "missing"]:
+        try:
+            checks.pem(kind, file)
+        except Unexpected as error:
+            assert str(file) in error.found
+            assert error.expected == checks.EXPECTED[kind]
+        else:
+            taken.add(file.name)
+    assert taken == GOOD[kind]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("missing", "cannot be read (No such file or directory)"),
+        ("folder", "cannot be read (Is a directory)"),
+        ("empty", "does not load ("),
+        ("encrypted.key", "does not load ("),
+    ],
+)
+def test_it_is_said_why_a_file_is_not_taken(files, name, why):
+    with pytest.raises(Unexpected) as raised:
+        checks.pem(Outside.KEY, files / name)
+    assert f'{name}", which {why}' in raised.value.found
+
+
+def test_a_refused_key_is_not_shown(files):
+    with pytest.raises(Unexpected) as raised:
+        checks.pem(Outside.AUTHORITIES, files / "relay.key")
+    body = (files / "relay.key").read_text().splitlines()[1]
+    assert body not in f"{raised.value.found}{raised.value!r}{raised.value.__cause__!r}"
+
+
+@pytest.mark.parametrize("kind", [Configuration, Upstream, Listener])
+def test_a_table_with_nothing_in_it_has_nothing_that_contradicts(kind):
+    assert list(checks.together(kind, {}, Path())) == []

@@ -1,0 +1,165 @@
+"""conf/ can be read as it stands; it and docs/configuration.md say what the model says."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from relay.config import (
+    Address,
+    ClientTLS,
+    Configuration,
+    ConfigurationError,
+    Listener,
+    Pool,
+    RelaySection,
+    Route,
+    ServerTLS,
+    Upstream,
+    load,
+    parse,
+)
+from relay.config.structuring import key_of
+from relay.policy.services import SERVICES
+from tests.config import pki
+from tests.config.toml import written
+
+ROOT = Path(__file__).resolve().parents[2]
+MINIMAL = (ROOT / "conf/minimal.toml").read_text("utf-8")
+FULL = (ROOT / "conf/relay.toml").read_text("utf-8")
+MANUAL = (ROOT / "docs/configuration.md").read_text("utf-8")
+
+# Each class with the way to it in the full configuration, and its heading in the manual.
+SECTIONS = {
+    RelaySection: ("relay", "## `[relay]`"),
+    Listener: ("listener.1", "## `[[listener]]`"),
+    ServerTLS: ("listener.1.tls", "### `tls` of a listener"),
+    Upstream: ("upstream.pacs-a", "## `[upstream.NAME]`"),
+    ClientTLS: ("upstream.pacs-a.tls", "### `tls` of an upstream"),
+    Pool: ("pool.archive", "## `[pool.NAME]`"),
+    Route: ("route.0", "## `[[route]]`"),
+}
+EVERY_SECTION = pytest.mark.parametrize("section", SECTIONS, ids=lambda kind: kind.__name__)
+
+
+def default(field: attrs.Attribute[Any]) -> str:
+    """The default of a key as both files write it."""
+    if field.name == "max_idle":
+        return str(Upstream(Address("PACS", "pacs", 104)).max_idle)
+    written_as = {attrs.NOTHING: "required", None: "none"}
+    if isinstance(field.default, str):
+        return f'"{field.default}"'
+    return written_as.get(field.default, str(field.default))
+
+
+@pytest.mark.parametrize("name", ["minimal.toml", "relay.toml"])
+def test_a_configuration_of_conf_can_be_loaded(tmp_path, name):
+    text = (ROOT / "conf" / name).read_text("utf-8")
+    pki.issue_all(text, tmp_path)
+    (tmp_path / name).write_text(text, "utf-8")
+    assert isinstance(load(tmp_path / name), Configuration)
+
+
+def test_the_minimal_configuration_is_plain_in_and_tls_out(tmp_path):
+    pki.issue_all(MINIMAL, tmp_path)
+    made = parse(MINIMAL, tmp_path)
+    assert [listener.tls for listener in made.listeners] == [None]
+    assert [upstream.tls for upstream in made.upstreams.values()] == [
+        ClientTLS(tmp_path / "hospital-ca.pem")
+    ]
+
+
+def ways(table: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The ways to all keys and elements of a document."""
+    steps = table.items() if isinstance(table, dict) else enumerate(table)
+    found = []
+    for step, value in steps:
+        found.append((*way, step))
+        if isinstance(value, dict | list):
+            found += ways(value, (*way, step))
+    return found
+
+
+@pytest.mark.parametrize(
+    "way", ways(tomllib.loads(MINIMAL)), ids=lambda way: ".".join(map(str, way))
+)
+def test_without_any_of_its_keys_the_minimal_configuration_does_not_relay_over_tls(tmp_path, way):
+    document: Any = tomllib.loads(MINIMAL)
+    table = document
+    for step in way[:-1]:
+        table = table[step]
+    del table[way[-1]]
+    (tmp_path / "hospital-ca.pem").write_bytes(pki.authority().cert_pem.bytes())
+    try:
+        tls = parse(written(document), tmp_path).upstreams["archive"].tls
+    except ConfigurationError:
+        return
+    # the one key without which there still is a relay: then it trusts others, or nobody is asked
+    assert way[:3] == ("upstream", "archive", "tls")
+    assert tls != ClientTLS(tmp_path / "hospital-ca.pem")
+
+
+def table_at(way: str) -> dict[str, Any]:
+    table: Any = tomllib.loads(FULL)
+    for step in way.split("."):
+        table = table[int(step) if step.isdigit() else step]
+    return table
+
+
+@EVERY_SECTION
+def test_the_full_configuration_has_every_key(section):
+    assert set(table_at(SECTIONS[section][0])) == {key_of(f) for f in attrs.fields(section)}
+
+
+def test_the_full_configuration_has_every_table():
+    assert set(tomllib.loads(FULL)) == {key_of(field) for field in attrs.fields(Configuration)}
+
+
+@EVERY_SECTION
+def test_the_full_configuration_writes_each_default_beside_its_key(section):
+    lines = FULL.splitlines()
+    for field in attrs.fields(section):
+        if default(field) == "required" or field.name == "tls":
+            continue
+        about = f"# default: {default(field)}"
+        assert any(
+            line.startswith(f"{field.name} = ") and re.search(rf"{re.escape(about)}(,|$)", line)
+            for line in lines
+        ), f"{section.__name__}.{field.name} {about}"
+
+
+def rows(heading: str) -> dict[str, str]:
+    """Key and default of each row of the first table behind this heading of the manual."""
+    behind = MANUAL.partition(f"\n{heading}")[2]
+    table = re.search(r"^\| key \|.*\n\|---.*\n((?:\|.*\n)+)", behind, re.M)
+    assert table, heading
+    cells = [line.strip("| ").split(" | ") for line in table[1].splitlines()]
+    return {row[0].strip("`"): row[1].strip("`") for row in cells}
+
+
+@EVERY_SECTION
+def test_the_manual_has_every_key_with_its_default(section):
+    assert rows(SECTIONS[section][1]) == {
+        key_of(field): default(field) for field in attrs.fields(section)
+    }
+
+
+def test_the_manual_has_every_service():
+    behind = MANUAL.partition("\n### Services")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([^`]+)` \|", behind, re.M)) == SERVICES
+
+
+def test_the_manual_shows_what_mistakes_really_print(tmp_path):
+    source, shown = (
+        re.search(rf"```{kind}\n(.*?)\n```", MANUAL, re.S)[1]  # type: ignore[index]
+        for kind in ("toml", "text")
+    )
+    (tmp_path / "relay.toml").write_text(source, "utf-8")
+    with pytest.raises(ConfigurationError) as raised:
+        load(tmp_path / "relay.toml")
+    assert str(raised.value).replace(str(tmp_path), "/etc/relay") == shown

@@ -1,0 +1,103 @@
+"""The classes of a configuration, made by hand."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.config import Address, Listener, Pool, RelaySection, Route, Upstream
+from relay.config.mistakes import Unexpected
+
+PACS = Address("PACS", "pacs.example.org", 104)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("PACS@pacs.example.org:104", PACS),
+        ("PACS@192.0.2.5:104", Address("PACS", "192.0.2.5", 104)),
+        ("PACS@[::1]:104", Address("PACS", "::1", 104)),
+        ("PACS A@[fe80::1%eth0]:104", Address("PACS A", "fe80::1%eth0", 104)),
+        ("A@B@localhost:65535", Address("A@B", "localhost", 65535)),
+    ],
+)
+def test_an_address_is_read_and_written(text, address):
+    assert Address.parse(text) == address
+    assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "PACS", "PACS@", "@pacs:104", "pacs:104", "PACS@pacs", "PACS@pacs:", "PACS@:104"),
+        *("PACS@::1:104", "PACS@[::1]", "PACS@[pacs]:104", "PACS@[]:104", "PACS@pa:cs:104"),
+        *("PACS@pacs:dicom", "PACS@pacs:-1", "PACS@pacs:0", "PACS@pacs:65536", "PACS@pacs:111111"),
+        *("PACS@pa cs:104", "PACS@[:]:104", " PACS@pacs:104", "PACS@pacs:104\n", "PACS@pacs:١٠٤"),
+    ],
+)
+def test_what_is_no_address_is_refused(text):
+    with pytest.raises(Unexpected):
+        Address.parse(text)
+
+
+ae_titles = st.from_regex(r"[!-[\]-~]([ -[\]-~]{0,14}[!-[\]-~])?", fullmatch=True)
+hosts = st.from_regex(r"[a-z0-9_]([a-z0-9.-]{0,30}[a-z0-9])?", fullmatch=True)
+
+
+@given(
+    st.builds(
+        Address,
+        ae_titles,
+        hosts | st.ip_addresses().map(str),
+        st.integers(min_value=1, max_value=65535),
+    )
+)
+def test_any_address_is_read_as_it_was_written(address):
+    assert Address.parse(str(address)) == address
+
+
+@given(st.text())
+def test_any_text_is_an_address_or_refused(text):
+    try:
+        address = Address.parse(text)
+    except Unexpected:
+        return
+    assert str(address) == text or int(text.rpartition(":")[2]) == address.port
+
+
+def test_idle_associations_are_four_or_as_many_as_there_may_be():
+    assert Upstream(PACS).max_idle == 4
+    assert Upstream(PACS, max_associations=16).max_idle == 4
+    assert Upstream(PACS, max_associations=2).max_idle == 2
+    assert Upstream(PACS, max_associations=16, max_idle=9).max_idle == 9
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RelaySection(""),
+        lambda: RelaySection("RELAY", max_associations=0),
+        lambda: Listener("tcp:port=104", max_pdu=0),
+        lambda: Listener("tcp:port=104", artim=0.0),
+        lambda: Upstream(PACS, connect_timeout=-1.0),
+        lambda: Route("archive", called=""),
+        lambda: attrs.evolve(PACS, port=0),
+    ],
+)
+def test_an_instance_made_by_hand_is_checked_too(make):
+    with pytest.raises(Unexpected):
+        make()
+
+
+def test_arrays_made_by_hand_are_checked_too():
+    with pytest.raises(ExceptionGroup):
+        Pool(("a", "a"))
+    with pytest.raises(ExceptionGroup):
+        Route("archive", services=("Storage",))
+
+
+def test_a_configuration_does_not_change():
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        PACS.port = 105  # type: ignore[misc]

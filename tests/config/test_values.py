@@ -1,0 +1,143 @@
+"""What a single value may be."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from relay.config import values
+from relay.config.mistakes import Unexpected
+from relay.policy.services import SERVICES
+
+
+@attrs.frozen
+class Holder:
+    """Something that has a field; the checks look only at the value."""
+
+    value: object = None
+
+
+FIELD = attrs.fields(Holder).value
+
+
+def accepted(check, value) -> bool:
+    try:
+        check(None, FIELD, value)
+    except Unexpected as error:
+        assert error.expected == check.expected
+        return False
+    return True
+
+
+@pytest.mark.parametrize("text", ["A", "RELAY", "PACS A", "a-b_c.d", "X" * 16, "@", "*"])
+def test_an_ae_title(text):
+    assert accepted(values.ae_title, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "X" * 17, " RELAY", "RELAY ", "A\\B", "A\tB", "A\x00", "A\x7f", "Ä", "A\n"]
+)
+def test_no_ae_title(text):
+    assert not accepted(values.ae_title, text)
+
+
+@pytest.mark.parametrize("text", ["*", "CT?", "[AB]*", "X" * 17, "A "])
+def test_a_pattern(text):
+    assert accepted(values.ae_pattern, text)
+
+
+@pytest.mark.parametrize("text", ["", "A\\B", "Ä*", "*\n"])
+def test_no_pattern(text):
+    assert not accepted(values.ae_pattern, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["localhost", "pacs-a.example.org", "pacs_a", "a.", "192.0.2.5", "::1", "fe80::1%eth0", "7"],
+)
+def test_a_host(text):
+    assert accepted(values.host, text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a b", "-a", "a-", ".", "http://a", "a:b", "[::1]", "ä", "a" * 254, "a\n"]
+)
+def test_no_host(text):
+    assert not accepted(values.host, text)
+
+
+@pytest.mark.parametrize(
+    ("check", "low", "high"),
+    [
+        (values.port, 1, 65_535),
+        (values.associations, 1, 100_000),
+        (values.idle_associations, 0, 100_000),
+        (values.pdu_length, 4096, 16_777_216),
+        (values.rate, 0, 1_000_000_000),
+        (values.seconds, 0, 86_400),
+    ],
+)
+def test_a_number_is_between_its_bounds(check, low, high):
+    assert accepted(check, low)
+    assert accepted(check, high)
+    assert not accepted(check, low - 1)
+    assert not accepted(check, high + 1)
+    assert str(low) in check.expected
+    assert str(high) in check.expected
+
+
+def test_a_time_that_has_to_pass_is_not_zero():
+    assert accepted(values.some_seconds, 0.001)
+    assert accepted(values.some_seconds, 86_400)
+    assert not accepted(values.some_seconds, 0)
+    assert not accepted(values.some_seconds, 86_401)
+
+
+@pytest.mark.parametrize("check", [values.seconds, values.some_seconds])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 10**400])
+def test_a_time_is_finite(check, value):
+    assert not accepted(check, value)
+
+
+def test_none_passes_where_the_field_allows_it():
+    assert accepted(values.associations, None)
+    values.service_names(None, FIELD, None)
+
+
+def wrong(names: values.Names, value: list[object]) -> list[tuple[tuple[str | int, ...], str]]:
+    with pytest.raises(ExceptionGroup) as raised:
+        names(None, FIELD, value)
+    errors = [error for error in raised.value.exceptions if isinstance(error, Unexpected)]
+    return [(error.below, error.found) for error in errors]
+
+
+def test_every_service_and_any_uid_may_be_listed():
+    values.service_names(None, FIELD, [*sorted(SERVICES), "1.2.840.10008.1.1", "1." + "2" * 62])
+
+
+@pytest.mark.parametrize("text", ["Storage", "", "1", "1.", ".1", "1..2", "1.2\n", "1." + "2" * 63])
+def test_what_is_neither_a_service_nor_a_uid_is_refused(text):
+    assert [where for where, _ in wrong(values.service_names, ["storage", text])] == [(1,)]
+
+
+def test_a_service_that_is_nearly_right_is_answered_with_the_right_one():
+    with pytest.raises(ExceptionGroup) as raised:
+        values.service_names(None, FIELD, ["querry-retrieve"])
+    (error,) = raised.value.exceptions
+    assert isinstance(error, Unexpected)
+    assert error.nearest == "query-retrieve"
+
+
+def test_every_wrong_name_of_an_array_is_told():
+    found = wrong(values.upstream_names, ["a", "", 5, "a", True])
+    assert found == [
+        ((1,), 'the string ""'),
+        ((2,), "the integer 5"),
+        ((3,), 'the string "a" again'),
+        ((4,), "the boolean true"),
+    ]
+
+
+def test_an_array_of_names_is_not_empty():
+    with pytest.raises(Unexpected, match="an empty array"):
+        values.upstream_names(None, FIELD, [])

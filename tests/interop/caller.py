@@ -1,0 +1,104 @@
+"""A modality in this process, by pynetdicom: associations that are released, or the test fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pynetdicom import AE, build_context
+from pynetdicom.dsutils import encode
+
+from tests.interop.doors import CALLER, Door
+from tests.interop.relay_process import CANARY
+from tests.interop.server import LOOPBACK
+
+PATIENCE_S = 30.0
+
+
+def associate(
+    door: Door,
+    sop_classes: Sequence[str] = (),
+    *,
+    contexts: Sequence[Any] = (),
+    items: Sequence[Any] = (),
+    handlers: Sequence[Any] = (),
+) -> Any:
+    """Ask for an association and return it, accepted or not.
+
+    `contexts` are asked for in place of the default transfer syntaxes of `sop_classes`, `items`
+    are further items of user information, `handlers` serve what the archive asks for.
+    """
+    entity = AE(CALLER)
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = PATIENCE_S
+    return entity.associate(
+        LOOPBACK,
+        door.port,
+        contexts=list(contexts) or [build_context(uid) for uid in sop_classes],
+        ae_title=door.called,
+        ext_neg=list(items),
+        evt_handlers=list(handlers),
+        tls_args=(door.tls, "localhost") if door.tls else None,
+    )
+
+
+@contextmanager
+def associated(door: Door, *args: Any, **kwargs: Any) -> Iterator[Any]:
+    """Hold an association as `associate` asks for it; at the end it is released in order."""
+    association = associate(door, *args, **kwargs)
+    assert association.is_established
+    try:
+        yield association
+    except BaseException:
+        association.abort()
+        raise
+    association.release()
+    assert association.is_released
+
+
+def ct_image(size: int = 0) -> Dataset:
+    """Return a CT object with a UID of its own and `size` bytes of pixel data."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = CTImageStorage
+    dataset.SOPInstanceUID = generate_uid()
+    dataset.PatientID = CANARY
+    dataset.add_new("PixelData", "OB", (bytes(range(256)) * (size // 256 + 1))[:size])
+    return dataset
+
+
+def identifier(**elements: object) -> Dataset:
+    """Return a dataset of `elements`, by keyword."""
+    dataset = Dataset()
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def studies(count: int) -> list[Dataset]:
+    """Return `count` identifiers such as an archive finds."""
+    return [
+        identifier(QueryRetrieveLevel="STUDY", StudyInstanceUID=generate_uid(), StudyID=str(number))
+        for number in range(count)
+    ]
+
+
+QUERY = identifier(QueryRetrieveLevel="STUDY", StudyInstanceUID="", StudyID="")
+
+
+def statuses(responses: Iterable[tuple[Dataset, Any]]) -> list[int]:
+    """Return the statuses of responses, in the order in which they came."""
+    return [status.Status for status, _ in responses]
+
+
+def explicit(sop_class: str) -> Any:
+    """Return a context of one transfer syntax, so that bytes can be compared."""
+    return build_context(sop_class, ExplicitVRLittleEndian)
+
+
+def encoded(dataset: Dataset, *, implicit: bool = False) -> bytes:
+    """Return a dataset as pynetdicom sends it."""
+    return encode(dataset, implicit, True) or b""
