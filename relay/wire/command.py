@@ -35,6 +35,7 @@ _UL_ELEMENT = struct.Struct("<HHLL")
 _header = _HEADER.unpack_from
 _us = struct.Struct("<H").unpack_from
 
+_ELSEWHERE = -1  # stands for any element of another group
 _GROUP_LENGTH = 0x0000
 _AFFECTED_SOP_CLASS = 0x0002
 _REQUESTED_SOP_CLASS = 0x0003
@@ -170,8 +171,10 @@ def decode(data: Buffer) -> CommandSet:
     """The command set that `data` holds, the whole of it and nothing else.
 
     Elements may come in any order, Command Group Length may be wrong or missing, unknown elements
-    are skipped. A repeated element is refused (6.3.1: "at most once"), since the relay might go by
-    the one and the archive by the other. Raises MalformedCommand.
+    are skipped, and so are those of other groups, which do not belong here: Orthanc lists the
+    instances that a C-GET failed on as (0008,0058) in the command set itself. A repeated element is
+    refused (6.3.1: "at most once"), since the relay might go by the one and the archive by the
+    other. Raises MalformedCommand.
     """
     end = len(data)
     if end > COMMAND_SET_MAXIMUM:
@@ -186,10 +189,11 @@ def decode(data: Buffer) -> CommandSet:
             raise _malformed(data, "an element header", "is cut off") from None
         start = at + 8
         at = start + length
-        if group:
-            raise _malformed(data, "an element", "is of another group than 0000")
         if at > end:
-            raise _malformed(data, _name(element), "reaches beyond the end")
+            what = _name(_ELSEWHERE if group else element)
+            raise _malformed(data, what, "reaches beyond the end")
+        if group:
+            continue
         ascending = ascending and element > previous
         previous = element
         if element == _AFFECTED_SOP_CLASS:
@@ -252,7 +256,7 @@ def response(request: Buffer, status: int, error_comment: str | None = None) -> 
 def _name(element: int) -> str:
     """What to call an element: by number only where it is known, or bytes would be quoted."""
     name = _NAMES.get(element)
-    return f"(0000,{element:04X}) {name}" if name else "another element of group 0000"
+    return f"(0000,{element:04X}) {name}" if name else "another element"
 
 
 def _uid(raw: Buffer) -> str:
@@ -309,9 +313,10 @@ def _walk(data: Buffer) -> Iterator[tuple[int, bytes]]:
         group, element, length = _header(data, at)
         start = at + _HEADER.size
         at = start + length
-        if group or at > len(data):
+        if at > len(data):
             return
-        yield element, bytes(data[start:at])
+        if not group:
+            yield element, bytes(data[start:at])
 
 
 def _sound_elements(data: Buffer) -> dict[int, bytes]:

@@ -88,4 +88,6 @@ def run_tool_into(folder: Path, door: Door, tool: str, *options: object) -> Outc
 
 def _comparable(said: str) -> str:
     """Leave out the one thing that may differ lawfully: how long a PDU the peer takes."""
-    return re.sub(r"Max Send PDV: \d+", "Max Send PDV: n", said)
+    said = re.sub(r"Max Send PDV: \d+", "Max Send PDV: n", said)
+    # An archive counts its own requests as long as an association lives, and the relay's live on.
+    return re.sub(r"Received C-STORE Request \(MsgID \d+\)", "Received C-STORE Request", said)

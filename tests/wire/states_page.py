@@ -71,9 +71,9 @@ def page() -> str:
     lines = [
         INTRODUCTION,
         "## States\n",
-        *table(["", "state"], ((each.value, words(each)) for each in State)),
+        *table(["", "state"], ((each.value, f"`{each.name}`") for each in State)),
         "\n## Events\n",
-        *table(["", "event"], ((each.value, words(each)) for each in Event)),
+        *table(["", "event"], ((each.value, f"`{each.name}`") for each in Event)),
         "\n## Actions\n",
         *table(["", "effects, in this order"], effects),
         "\n## The table\n",
