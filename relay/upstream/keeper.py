@@ -149,7 +149,8 @@ class Keeper:
             timeout = self.limits.idle_timeout
             self._expiries[association] = self.clock.callLater(timeout, association.release)
         for each in surplus(self._members.values(), self.limits.max_idle):
-            self._association_of(each).release()
+            if each.phase is Phase.IDLE:
+                self._association_of(each).release()
 
     def gone(self, association: UpstreamAssociation, failed: bool) -> None:
         """It is no more; `failed`: not as associations ought to end."""
@@ -163,7 +164,7 @@ class Keeper:
     # within
 
     def _assign(self) -> None:
-        """Carry out steps until none is left; what they cause waits for the next round."""
+        """Carry out steps until there is none; what one causes waits for the next round."""
         if self._is_assigning or self._is_stopped:
             return
         self._is_assigning = True
@@ -174,17 +175,19 @@ class Keeper:
             self._is_assigning = False
 
     def _carry_out(self) -> bool:
-        """One round; whether anything was done."""
+        """Carry out the first step, which may change everything; whether there was one."""
         requests = {waiter.request: waiter for waiter in self._waiting}
         steps = assign(requests, self._members.values(), self.limits.maximum)
-        for step in steps:
-            if isinstance(step, HandOut):
-                self._hand_out(requests[step.request], step.member)
-            elif isinstance(step, Open):
-                self._open(requests[step.request])
-            else:
-                self._association_of(step.member).release()
-        return bool(steps)
+        if not steps:
+            return False
+        step = steps[0]
+        if isinstance(step, HandOut):
+            self._hand_out(requests[step.request], step.member)
+        elif isinstance(step, Open):
+            self._open(requests[step.request])
+        else:
+            self._association_of(step.member).release()
+        return True
 
     def _hand_out(self, waiter: Waiter, member: Member) -> None:
         association = self._association_of(member)

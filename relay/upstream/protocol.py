@@ -152,7 +152,7 @@ class UpstreamAssociation(AssociationProtocol):
     def release_indication(self) -> None:
         """The upstream wants no more of this association."""
         self.layer.release_response()
-        self._lost(Loss(), failed=self._lessee is not None)
+        self._lost(Loss(), failed=False)
 
     def release_confirmation(self) -> None:
         """The upstream agreed to a release; the keeper has forgotten this association already."""

@@ -194,8 +194,7 @@ def decode(data: Buffer) -> CommandSet:
             raise _malformed(data, what, "reaches beyond the end")
         if group:
             continue
-        ascending = ascending and element > previous
-        previous = element
+        ascending, previous = ascending and element > previous, element
         if element == _AFFECTED_SOP_CLASS:
             affected = _uid(data[start:at])
         elif element == _REQUESTED_SOP_CLASS:

@@ -32,6 +32,7 @@ from tests.config.toml import written
 ROOT = Path(__file__).resolve().parents[2]
 MINIMAL = (ROOT / "conf/minimal.toml").read_text("utf-8")
 FULL = (ROOT / "conf/relay.toml").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
 MANUAL = (ROOT / "docs/configuration.md").read_text("utf-8")
 
 # Each class with the way to it in the full configuration, and its heading in the manual.
@@ -55,6 +56,12 @@ def default(field: attrs.Attribute[Any]) -> str:
     if isinstance(field.default, str):
         return f'"{field.default}"'
     return written_as.get(field.default, str(field.default))
+
+
+def test_the_configuration_in_readme_can_be_read(tmp_path):
+    (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    pki.issue_all(text, tmp_path)
+    assert set(parse(text, tmp_path).pools) == {"archive", "ris"}
 
 
 @pytest.mark.parametrize("name", ["minimal.toml", "relay.toml"])
