@@ -17,7 +17,6 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
@@ -49,8 +48,6 @@ class Door:
 class RelayService(Service):
     """The relay: listens, and at a stop lets operations end within `grace` seconds."""
 
-    log = Logger()
-
     def __init__(
         self,
         clock: IReactorTime,
@@ -70,21 +67,24 @@ class RelayService(Service):
         SystemExit, with one line that says why, where a port cannot be had.
         """
         super().privilegedStartService()  # type: ignore[no-untyped-call]
+        refused: list[str] = []
         for door in self.doors:
-            listening = door.endpoint.listen(door.factory)
-            listening.addCallback(self.ports.append)
-            listening.addErrback(self._cannot_listen, door)
+            self._listen(door, refused)
+        # Not from the errback: a Deferred would keep it to itself.
+        if refused:
+            raise SystemExit("\n".join(refused))
 
-    def _cannot_listen(self, failure: Failure, door: Door) -> None:
-        why = getattr(failure.value, "socketError", None) or failure.value
-        self.log.critical("cannot listen on {where}: {why}", where=door.where, why=why)
-        raise SystemExit(f"relay: cannot listen on {door.where}: {why}")
+    def _listen(self, door: Door, refused: list[str]) -> None:
+        def failed(failure: Failure) -> None:
+            why = getattr(failure.value, "socketError", None) or failure.value
+            refused.append(f"relay: cannot listen on {door.where}: {why}")
+
+        door.endpoint.listen(door.factory).addCallbacks(self.ports.append, failed)
 
     async def _stop(self) -> None:
         await DeferredList([_stopped(port) for port in self.ports])
         await self._idle_or_out_of_time()
-        for door in self.doors:
-            door.listener.stop()
+        await DeferredList([door.listener.stop() for door in self.doors])
         await DeferredList([keeper.stop() for keeper in self.keepers.values()])
 
     def stopService(self) -> Deferred[None]:
@@ -167,5 +167,5 @@ def _door(
     listener = Listener(reactor, bank, routes, own, patience, each.max_pdu)
     factory: Any = listener
     if each.tls is not None:
-        factory = TLSMemoryBIOFactory(server_options(each.tls), False, listener)
+        factory = TLSMemoryBIOFactory(server_options(each.tls), False, listener, clock=reactor)
     return Door(each.endpoint, serverFromString(reactor, each.endpoint), listener, factory)

@@ -61,13 +61,17 @@ class Exchange:
     _closed: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._of_caller = Window(self._obtain)
-        self._of_upstreams = Window(self._call_back)
+        self._of_caller = Window(self._obtain, self._caller_may_go_on)
+        self._of_upstreams = Window(self._call_back, lambda: not self._closed)
 
     @property
     def is_idle(self) -> bool:
         """Whether every message and operation, both ways, is complete."""
         return not self._outstanding() and self.caller.is_idle
+
+    def go_on(self) -> None:
+        """The caller takes answers again."""
+        self._of_caller.proceed()
 
     def close(self) -> None:
         """The crossing is over."""
@@ -76,10 +80,12 @@ class Exchange:
             operation.stop_timer()
         for leg in dict.fromkeys(self.legs.values()):
             leg.close()
+        self.caller.retire()
 
     def is_busy(self, party: Party) -> bool:
-        """Whether an operation that `party` invoked or performs is outstanding."""
-        return any(party in (each.invoker, each.performer) for each in self._outstanding())
+        """Whether an operation that `party` invoked or performs is incomplete."""
+        operations = (*self._of_caller, *self._of_upstreams)
+        return any(party in (each.invoker, each.performer) for each in operations)
 
     def received(self, party: Party, fragments: Fragments) -> None:
         """Fragments from `party`. ProtocolError when it breaks the order of messages."""
@@ -94,13 +100,12 @@ class Exchange:
         """An upstream association is gone, and what was under way on it."""
         if not self.caller.lane.forget(party.valve):
             self.abort(AbortReason.NOT_SPECIFIED, "an upstream was lost in the middle of a message")
-        if self._closed:
-            return
-        self._of_upstreams.forget(party)
-        party.lane.drained()
         operation = self._of_caller.current
-        if operation is not None and operation.performer is party:
+        if operation is not None and operation.performer is party and not self._closed:
             self._performer_lost(operation)
+        if not self._closed:
+            party.lane.close()
+            self._of_upstreams.forget(party)
 
     # messages
 
@@ -119,6 +124,8 @@ class Exchange:
             self._cancel(party, command, delivery)
         else:
             self._request(party, context_id, command, delivery)
+        if delivery.is_waiting and not self._closed:
+            delivery.hold(len(command_set))
 
     def _answer_malformed(
         self, party: Party, context_id: int, command_set: bytes, malformed: MalformedCommand
@@ -134,7 +141,7 @@ class Exchange:
         party.assembler.expect = Expect.EITHER
         party.incoming = None
         self.outcome.failed += 1
-        party.lane.enter(Delivery(answer, ended=True), context_id)
+        party.lane.enter(Delivery(answer, ended=True, valve=party.valve), context_id)
 
     def _window_of(self, invoker: Party) -> Window:
         return self._of_caller if invoker is self.caller else self._of_upstreams
@@ -157,8 +164,7 @@ class Exchange:
         command = operation.command
         if command.field not in HOLDS:
             return Status.UNRECOGNIZED_OPERATION
-        same = self._window_of(operation.invoker).find(command.message_id)
-        if same is not None and same.invoker is operation.invoker:
+        if self._window_of(operation.invoker).find(operation.invoker, command.message_id):
             return Status.DUPLICATE_INVOCATION
         if (
             command.field == CommandField.C_STORE_RQ
@@ -172,44 +178,38 @@ class Exchange:
     ) -> None:
         operation = self._window_for(party).current
         if operation is None or operation.performer is not party or operation.is_final:
-            self._unasked(party, delivery)
-        elif (command.responding_to, command.field, context_id) != (
+            raise ProtocolError("a response to no request", AbortReason.UNEXPECTED_PARAMETER)
+        if (command.responding_to, command.field, context_id) != (
             operation.message_id,
             operation.field | RESPONSE,
             operation.performed_on,
         ):
             raise ProtocolError("a response to another request", AbortReason.UNEXPECTED_PARAMETER)
-        else:
-            self._pass_response(operation, command, delivery)
-
-    def _unasked(self, party: Party, delivery: Delivery) -> None:
-        if party is not self.caller:
-            raise ProtocolError("a response to no request", AbortReason.UNEXPECTED_PARAMETER)
-        # The upstream that asked the caller was lost in the meantime: the caller is not to blame.
-        delivery.drop()
+        self._pass_response(operation, command, delivery)
 
     def _pass_response(self, operation: Operation, command: CommandSet, delivery: Delivery) -> None:
-        operation.is_final = not command.pending
-        operation.stop_timer()
-        delivery.done = partial(self._responded, operation, delivery)
+        operation.is_final = is_final = not command.pending
+        delivery.done = partial(self._responded, operation, delivery, is_final)
         operation.invoker.lane.enter(delivery, operation.context_id)
 
-    def _responded(self, operation: Operation, delivery: Delivery) -> None:
+    def _responded(self, operation: Operation, delivery: Delivery, is_final: bool) -> None:
         self._count(operation.performer, delivery)
-        if operation.is_final:
+        if is_final:
             operation.is_answered = True
             self._finish(operation)
         else:
             self._await_response(operation)
 
     def _cancel(self, party: Party, command: CommandSet, delivery: Delivery) -> None:
-        operation = self._window_of(party).find(command.responding_to)
+        operation = self._window_of(party).find(party, command.responding_to)
         if operation is None or operation.is_final:
             delivery.drop()
-        elif operation.performer is None:
+        elif operation.performer is not None:
+            operation.performer.lane.enter(delivery, operation.performed_on)
+        elif operation.cancel is None:
             operation.cancel = delivery
         else:
-            operation.performer.lane.enter(delivery, operation.performed_on)
+            delivery.drop()
 
     # operations
 
@@ -248,25 +248,41 @@ class Exchange:
         self._count(operation.invoker, operation.request)
         if operation.is_answered:
             self._finish(operation)
-        elif operation.timer is None and not operation.is_final:
+        elif operation.timer is None:
             self._await_response(operation)
 
     def _await_response(self, operation: Operation) -> None:
-        """Give the upstream its time; the caller is given what the upstream's own timer allows."""
+        """Give the upstream its time for a whole response.
+
+        The caller is given what the upstream's own timer allows.
+        """
+        operation.stop_timer()
         if operation.field in OPEN_ENDED or operation.performer is self.caller:
             return
-        leg = self.legs[operation.context_id]
-        timeout = leg.response_timeout
-        operation.timer = self.clock.callLater(timeout, leg.fail, f"no response in {timeout:g} s")
+        timeout = self.legs[operation.context_id].response_timeout
+        operation.timer = self.clock.callLater(timeout, self._overdue, operation, timeout)
+
+    def _overdue(self, operation: Operation, timeout: float) -> None:
+        """Time is up, unless it is the caller who takes it, or another upstream's message to it."""
+        lane, performer = self.caller.lane, operation.performer
+        assert performer is not None
+        leaving = lane.current
+        if lane.is_full or (leaving is not None and leaving.valve is not performer.valve):
+            self._await_response(operation)
+        else:
+            self.legs[operation.context_id].fail(f"no response in {timeout:g} s")
 
     def _finish(self, operation: Operation) -> None:
         """The last response has left; the operation is over once the request has, too."""
+        operation.stop_timer()
         if not operation.request.ended:
             return
         self.outcome.operations[operation.field] += 1
+        window = self._window_of(operation.invoker)
+        window.remove(operation)
         if operation.invoker is self.caller:
             self.legs[operation.context_id].done(operation.field)
-        self._window_of(operation.invoker).leave(operation)
+        window.proceed()
 
     def _performer_lost(self, operation: Operation) -> None:
         operation.stop_timer()
@@ -279,7 +295,7 @@ class Exchange:
 
     def _fail(self, operation: Operation) -> None:
         """No upstream performs `operation`: say so, or abort where that cannot be said."""
-        status = failure_status(operation.field, operation.request.is_leaving)
+        status = failure_status(operation.field, operation.request.is_sent)
         if status is None:
             self.outcome.failed += 1
             self.abort(AbortReason.NOT_SPECIFIED, "an upstream failed")
@@ -290,11 +306,14 @@ class Exchange:
         """Answer `operation` with `status`, once the whole request has come in."""
         self.outcome.failed += 1
         operation.is_final = True
-        answer = Delivery(response(operation.request.command_set, status), ended=True)
-        answer.done = partial(self._window_of(operation.invoker).leave, operation)
-        lane, context_id = operation.invoker.lane, operation.context_id
-        operation.request.done = partial(lane.enter, answer, context_id)
+        invoker = operation.invoker
+        command_set = response(operation.request.command_set, status)
+        answer = Delivery(command_set, ended=True, valve=invoker.valve)
+        answer.done = partial(self._window_of(invoker).leave, operation)
+        operation.request.done = partial(invoker.lane.enter, answer, operation.context_id)
         operation.request.drop()
+        if operation.cancel is not None:
+            operation.cancel.drop()
 
     def _count(self, sender: Party | None, delivery: Delivery) -> None:
         if sender is self.caller:
@@ -302,6 +321,10 @@ class Exchange:
         else:
             self.outcome.bytes_down += delivery.size
         self.outcome.odd += delivery.size & 1
+
+    def _caller_may_go_on(self) -> bool:
+        """Whether the caller takes answers: one that does not is not served further ones."""
+        return not self._closed and not self.caller.lane.is_full
 
     def _outstanding(self) -> list[Operation]:
         windows = (self._of_caller, self._of_upstreams)

@@ -65,6 +65,7 @@ class Leg:
     _lease: Lease | None = None
     _call_off: Callable[[], None] | None = None
     _keeps: bool = False
+    _is_closed: bool = False
     _linger: Timer | None = None
     _stall: Timer | None = None
 
@@ -86,7 +87,9 @@ class Leg:
         if self.party is not None and self._suits(operation.context, exactly):
             ready(self.party)
             return
-        self.let_go()
+        self._change()
+        if self._is_closed:
+            return
 
         wanted = Wanted(self.asked, operation.context, exactly, self.upstream)
         answered = False
@@ -103,12 +106,21 @@ class Leg:
         if not answered:
             self._call_off = call_off
 
+    def _change(self) -> None:
+        """The lease in hand, if any, does not do."""
+        if self.party is not None and self.user.is_busy(self.party):
+            self.fail("it awaits an answer, but the caller goes on to what it does not hold")
+        else:
+            self.let_go()
+
     def done(self, field: int) -> None:
         """An operation is complete: keep the lease, for a while, or not at all."""
         hold = HOLDS[field]
+        if self._lease is None or self._keeps:
+            return
         if hold is Hold.ASSOCIATION:
             self._keeps = True
-        elif self._lease is not None and not self._keeps:
+        else:
             delay = self._lease.manners.linger
             if hold is Hold.LINGER and delay > 0:
                 self._linger = self.clock.callLater(delay, self._let_go_if_idle)
@@ -126,21 +138,22 @@ class Leg:
 
     def let_go(self) -> None:
         """Give the lease back; abort it if anything is unfinished on it."""
-        self._stop_timers()
         lease, party = self._lease, self.party
-        self._lease = self.party = None
+        # Who leased a full one next would not be told that it is.
+        ends = self._keeps or (party is not None and party.lane.is_full)
+        self._part()
         if lease is None or party is None:
             return
-        if not party.is_idle:
+        if not party.is_clean:
             lease.abort("a message is incomplete")
-        elif self._keeps:
+        elif ends:
             lease.release()
         else:
             lease.give_back()
-        self._keeps = False
 
     def close(self) -> None:
         """The crossing is over."""
+        self._is_closed = True
         if self._call_off is not None:
             self._call_off()
             self._call_off = None
@@ -156,10 +169,8 @@ class Leg:
         reason: AbortReason = AbortReason.NOT_SPECIFIED,
     ) -> None:
         """Abort the upstream association, and be done with it."""
-        self._stop_timers()
         lease = self._lease
-        self._lease = self.party = None
-        self._keeps = False
+        self._part()
         if lease is not None:
             lease.abort(why, source, reason)
 
@@ -189,23 +200,24 @@ class Leg:
         """The upstream takes no more: stop the caller, and don't wait forever."""
         assert self.party is not None and self._lease is not None
         self.party.lane.full()
-        timeout = self._lease.manners.stall_timeout
-        self._stall = self.clock.callLater(timeout, self.fail, f"took nothing for {timeout:g} s")
+        if self._stall is None:
+            # A transport says so with every write, not only the first time.
+            timeout = self._lease.manners.stall_timeout
+            why = f"took nothing for {timeout:g} s"
+            self._stall = self.clock.callLater(timeout, self.fail, why)
 
     def lease_drained(self) -> None:
         """The upstream takes more."""
         assert self.party is not None
-        _stop(self._stall)
+        self._stop_stall()
         self.party.lane.drained()
 
     def lease_lost(self, loss: Loss) -> None:
         """The upstream association is gone."""
         party = self.party
-        self._stop_timers()
-        self._lease = self.party = None
-        self._keeps = False
-        if party is not None:
-            self.user.lost(party)
+        assert party is not None
+        self._part()
+        self.user.lost(party)
 
     # within
 
@@ -221,12 +233,23 @@ class Leg:
         lease.use(self)
         return self.party
 
+    def _part(self) -> None:
+        """Be without a lease."""
+        self._stop_lingering()
+        self._stop_stall()
+        party = self.party
+        self._lease = self.party = None
+        self._keeps = False
+        if party is not None:
+            party.retire()
+
     def _stop_lingering(self) -> None:
         _stop(self._linger)
+        self._linger = None
 
-    def _stop_timers(self) -> None:
-        self._stop_lingering()
+    def _stop_stall(self) -> None:
         _stop(self._stall)
+        self._stall = None
 
 
 def _stop(timer: Timer | None) -> None:

@@ -26,7 +26,7 @@ class Assembler:
 
     expect: Expect = Expect.COMMAND
     context_id: int = 0
-    _command: bytearray = attrs.field(factory=bytearray)
+    _command: bytearray = attrs.field(factory=bytearray, repr=False)
 
     @property
     def between_messages(self) -> bool:
@@ -62,8 +62,7 @@ class Assembler:
             raise _out_of_order("a dataset fragment", fragments)
         if fragments.context_id != self.context_id:
             raise _out_of_order("a dataset fragment of another message", fragments)
-        if fragments.ended:
-            self.expect = Expect.COMMAND
+        self.expect = Expect.COMMAND if fragments.ended else Expect.DATASET
 
     def _is_other(self, fragments: Fragments) -> bool:
         return bool(self._command) and fragments.context_id != self.context_id

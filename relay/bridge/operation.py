@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import attrs
 
@@ -63,11 +63,18 @@ class Operation:
 class Window:
     """Operations in one direction: one is outstanding, the others wait in line.
 
-    `start` is called with each operation when its turn has come.
+    `start` is called with each operation when its turn has come and `is_open` says so.
     """
 
     start: Callable[[Operation], None]
+    is_open: Callable[[], bool]
     _line: deque[Operation] = attrs.field(factory=deque)
+    _started: Operation | None = None
+    _is_proceeding: bool = False
+
+    def __iter__(self) -> Iterator[Operation]:
+        """The outstanding operation, and those in line."""
+        return iter(self._line)
 
     @property
     def current(self) -> Operation | None:
@@ -77,23 +84,40 @@ class Window:
     def enter(self, operation: Operation) -> None:
         """Get in line."""
         self._line.append(operation)
-        if len(self._line) == 1:
-            self.start(operation)
+        self.proceed()
+
+    def remove(self, operation: Operation) -> None:
+        """`operation` is complete, or was refused before it came here."""
+        if operation in self._line:
+            self._line.remove(operation)
 
     def leave(self, operation: Operation) -> None:
         """`operation` is complete; the next one starts."""
-        if self.current is operation:
-            self._line.popleft()
-            if self._line:
-                self.start(self._line[0])
+        self.remove(operation)
+        self.proceed()
 
-    def find(self, message_id: int | None) -> Operation | None:
-        """The operation with `message_id`, outstanding or in line."""
-        return next((each for each in self._line if each.message_id == message_id), None)
+    def proceed(self) -> None:
+        """Start the first in line."""
+        # A loop: what waits may be a thousand operations, each of which is refused at once.
+        if self._is_proceeding:
+            return
+        self._is_proceeding = True
+        while self._line and self._line[0] is not self._started and self.is_open():
+            self._started = self._line[0]
+            self.start(self._started)
+        self._is_proceeding = False
+
+    def find(self, invoker: Party, message_id: int | None) -> Operation | None:
+        """The operation of `invoker` with `message_id`, outstanding or in line."""
+        its = (each for each in self._line if each.invoker is invoker)
+        return next((each for each in its if each.message_id == message_id), None)
 
     def forget(self, invoker: Party) -> None:
-        """`invoker` is gone, and nobody waits for its operations."""
-        was = self.current
-        self._line = deque(each for each in self._line if each.invoker is not invoker)
-        if self._line and self._line[0] is not was:
-            self.start(self._line[0])
+        """`invoker` is gone: what it asked for does not start any more.
+
+        What has been sent is still outstanding: its performer will answer, if only to nobody.
+        """
+        self._line = deque(
+            each for each in self._line if each.invoker is not invoker or each.request.is_sent
+        )
+        self.proceed()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import attrs
 
 from relay.bridge.lane import Delivery, Lane
-from relay.bridge.messages import Assembler
+from relay.bridge.messages import Assembler, Expect
 from relay.bridge.ports import Sink, Source
 from relay.bridge.pressure import Valve
 from relay.wire.errors import AbortReason, ProtocolError
@@ -35,6 +35,16 @@ class Party:
     def is_idle(self) -> bool:
         """Whether it is between messages, both ways."""
         return self.assembler.between_messages and self.lane.is_idle
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether whoever uses the association next finds it between messages, for certain."""
+        return self.is_idle and self.assembler.expect is Expect.COMMAND
+
+    def retire(self) -> None:
+        """The crossing is done with it: neither way is anybody left stopped on its account."""
+        self.valve.retire()
+        self.lane.drained()
 
     def command(self, fragments: Fragments) -> bytes | None:
         """A command set that is complete with `fragments`. ProtocolError as the assembler says."""

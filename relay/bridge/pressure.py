@@ -9,15 +9,17 @@ dataset of any size crosses with, at most, one read and one transport buffer in 
        ^                                          |
        +------------- valve <---- full, drained --+
 
-There is a second reason to stop reading: a message that may not leave yet, because its lease is
-still being opened, or because another operation is outstanding and the window is one. Its first
-`HELD_MAXIMUM` bytes are held, so that an A-ABORT, a C-CANCEL or a release right behind a small
-message is still read; with more than that the source is stopped.
+There is a second reason to stop reading: messages that may not leave yet, because a lease is still
+being opened, or because another operation is outstanding and the window is one. `HELD_MAXIMUM`
+bytes of a source are held, command sets included, so that an A-ABORT, a C-CANCEL or a release right
+behind a small message is still read; with more than that, of one message or of many, the source is
+stopped.
 
 Reasons overlap: a source may wait for two things at once. Therefore a valve keeps the set of its
 causes, and reads on when the last one is gone. A cause is closed and opened by whoever it is;
-doing either twice is harmless. That is all there is: no counters, no timers. Timers that end a
-stall belong to those who own the stall (exchange.py).
+doing either twice is harmless. A source is never left stopped by a crossing that is done with it:
+`retire` opens its valve whatever the causes, because nobody would come to open it later. Timers
+that end a stall belong to those who own the stall (leg.py, downstream/protocol.py).
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ import attrs
 from relay.bridge.ports import Source
 
 HELD_MAXIMUM = 64 * 1024
-"""Bytes held of a message that may not leave yet, before its source is stopped."""
+"""Bytes held of messages that may not leave yet, before their source is stopped."""
 
 
 @attrs.define(eq=False)
@@ -35,7 +37,8 @@ class Valve:
     """Stops a source while there is a cause to."""
 
     source: Source
-    _causes: set[int] = attrs.field(factory=set)
+    _causes: set[object] = attrs.field(factory=set)
+    _held: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -46,11 +49,29 @@ class Valve:
         """Stop reading because of `cause`."""
         if not self._causes:
             self.source.pause()
-        self._causes.add(id(cause))
+        self._causes.add(cause)
 
     def open(self, cause: object) -> None:
         """`cause` is no more; read on when it was the last."""
-        if id(cause) in self._causes:
-            self._causes.remove(id(cause))
+        if cause in self._causes:
+            self._causes.remove(cause)
             if not self._causes:
                 self.source.resume()
+
+    def hold(self, size: int) -> None:
+        """`size` bytes more of this source are held."""
+        self._held += size
+        if self._held > HELD_MAXIMUM:
+            self.close(self)
+
+    def let_out(self, size: int) -> None:
+        """`size` bytes of this source are not held any more."""
+        self._held -= size
+        if self._held <= HELD_MAXIMUM:
+            self.open(self)
+
+    def retire(self) -> None:
+        """The crossing is done with the source: leave it open."""
+        if self._causes:
+            self._causes.clear()
+            self.source.resume()

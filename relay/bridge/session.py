@@ -199,6 +199,8 @@ class Session:
     def drained(self) -> None:
         """The caller takes more."""
         self.party.lane.drained()
+        if self._exchange is not None:
+            self._exchange.go_on()
 
     def stop(self) -> None:
         """The relay stops: end whatever this is."""
@@ -231,7 +233,8 @@ class Session:
             self._exchange.close()
         if self._private is not None:
             self.upstreams.leave(self._private)
-        self.ended(self.outcome)
+        if self.is_asked:
+            self.ended(self.outcome)
 
 
 def _parts(offer: Offer, pools: Mapping[int, str]) -> dict[str, Offer]:

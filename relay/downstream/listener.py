@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import attrs
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -78,11 +79,13 @@ class Listener(Factory):
         """Whether no operation is outstanding on any association."""
         return all(each.session.is_idle for each in self.connections)
 
-    def stop(self) -> None:
-        """End all that is left."""
-        for association in list(self.connections):
+    def stop(self) -> Deferred[list[tuple[bool, None]]]:
+        """End all that is left; fires when every connection is closed."""
+        connections = list(self.connections)
+        for association in connections:
             association.session.stop()
-            association.drop()
+            association.close()
+        return DeferredList([association.closed for association in connections])
 
     def _ended(self, peer: str, since: float, outcome: Outcome) -> None:
         self.census.leave()

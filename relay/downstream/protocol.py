@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
+from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
@@ -21,7 +22,6 @@ from relay.transport.association import AssociationProtocol
 from relay.transport.reasons import describe
 from relay.wire.errors import AbortReason, AbortSource
 from relay.wire.pdu import AssociateAC, AssociateRJ, AssociateRQ
-from relay.wire.state import State
 
 RATE_PERIOD = 10.0
 """Seconds over which the rate of a message under way is taken."""
@@ -65,7 +65,7 @@ class DownstreamAssociation(AssociationProtocol):
         self._watch: IDelayedCall | None = None
         self._idle: IDelayedCall | None = None
         self._received = 0
-        self._was_paused = False
+        self._is_paused = self._was_paused = False
 
     def begin(self, session: Session, maximum: int) -> None:
         """Say whose association it is, and the maximum length to announce, in bytes."""
@@ -80,7 +80,7 @@ class DownstreamAssociation(AssociationProtocol):
         if self.limits.handshake is None:
             self._open()
         else:
-            self._handshake = self.clock.callLater(self.limits.handshake, self.drop)
+            self._handshake = self.clock.callLater(self.limits.handshake, self._too_slow)
 
     def handshakeCompleted(self) -> None:
         """TLS is established."""
@@ -88,10 +88,14 @@ class DownstreamAssociation(AssociationProtocol):
             self._handshake.cancel()
         self._open()
 
+    def _too_slow(self) -> None:
+        self.log.info("{peer}: no TLS handshake in time", peer=self.peer)
+        self.drop()
+
     def _open(self) -> None:
         self.layer.connected()
         if self.limits.idle:
-            self._idle = self.clock.callLater(self.limits.idle, self._check_idle, 0)
+            self._idle = self.clock.callLater(self.limits.idle, self._check_idle, None)
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes from the caller."""
@@ -107,14 +111,14 @@ class DownstreamAssociation(AssociationProtocol):
                 timer.cancel()
         if not self.session.is_asked:
             self._log_stranger(reason)
-        super().connectionLost(reason)
         self._gone(self)
+        super().connectionLost(reason)
 
     def _log_stranger(self, reason: Failure) -> None:
         """A connection without a request: worth a line when something was said on it."""
         if self.layer.error is not None:
             self.log.info("{peer}: not an association: {why}", peer=self.peer, why=self.layer.error)
-        elif self._handshake is not None and self.layer.state is State.IDLE:
+        elif reason.check(ConnectionClosed) is None:
             self.log.info("{peer}: {why}", peer=self.peer, why=describe(reason))
         else:
             self.log.debug("{peer}: connected and left", peer=self.peer)
@@ -137,13 +141,18 @@ class DownstreamAssociation(AssociationProtocol):
 
     def pause(self) -> None:
         """Read no more for now: the caller is not to blame for what does not come."""
-        self._was_paused = True
+        self._is_paused = self._was_paused = True
         super().pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._is_paused = False
+        super().resume()
 
     # the rate of a message, and idleness
 
     def _start_watch(self) -> None:
-        self._was_paused = False
+        self._was_paused = self._is_paused
         if self.limits.minimum_rate:
             self._watch = self.clock.callLater(RATE_PERIOD, self._check_rate, self._received)
 
@@ -157,11 +166,14 @@ class DownstreamAssociation(AssociationProtocol):
         else:
             self._start_watch()
 
-    def _check_idle(self, before: int) -> None:
-        if self._received == before and self.session.is_idle:
+    def _check_idle(self, before: int | None) -> None:
+        """`before`: bytes received by the last look, if the association was idle then."""
+        is_idle = self.layer.established and self.session.is_idle
+        if is_idle and self._received == before:
             self.session.fail(f"idle for {self.limits.idle:g} s")
         else:
-            self._idle = self.clock.callLater(self.limits.idle, self._check_idle, self._received)
+            now = self._received if is_idle else None
+            self._idle = self.clock.callLater(self.limits.idle, self._check_idle, now)
 
     # Downstream
 

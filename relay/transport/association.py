@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Protocol as Interface
 from typing import cast
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -65,6 +66,8 @@ class AssociationProtocol(Protocol):
         self.clock = clock
         self.artim = artim
         self.why_lost: Failure | None = None
+        self.closed: Deferred[None] = Deferred()
+        """Fires when the connection is closed."""
         self._user: AssociationUser | None = None
         self._timer: IDelayedCall | None = None
         self._dropping: IDelayedCall | None = None
@@ -96,6 +99,7 @@ class AssociationProtocol(Protocol):
         if self._dropping is not None and self._dropping.active():
             self._dropping.cancel()
         self.layer.closed()
+        self.closed.callback(None)
 
     def pauseProducing(self) -> None:
         """The transport has enough unsent."""
@@ -138,7 +142,7 @@ class AssociationProtocol(Protocol):
 
     def close(self) -> None:
         """Close once everything written has left, or has had its time to."""
-        if not self._is_closing and self.why_lost is None:
+        if not self._is_closing and self._is_open:
             self._is_closing = True
             self.drop_in(FLUSHING_TIMEOUT)
             # A transport waits for its producer before it closes.
@@ -153,8 +157,13 @@ class AssociationProtocol(Protocol):
 
     def drop(self) -> None:
         """Close at once."""
-        if self.why_lost is None:
+        if self._is_open:
             self._wire.abortConnection()
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether there is a connection: it may never have been made."""
+        return bool(self.connected) and self.why_lost is None
 
     def start_artim(self) -> None:
         """Start or restart the timer."""
@@ -176,13 +185,23 @@ class AssociationProtocol(Protocol):
         The reactor may not have got round to it: an association that an archive closed a moment ago
         must not be handed out. (Under TLS what is there may be harmless; it is read soon.)
         """
-        handle = getattr(self.transport, "getHandle", lambda: None)()
-        if not isinstance(handle, socket.socket):
+        underneath = self._socket()
+        if underneath is None:
             return True
         try:
-            handle.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            underneath.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
             return True
         except OSError:
             pass
         return False
+
+    def _socket(self) -> socket.socket | None:
+        """The socket, also where the transport is TLS over another one."""
+        transport: object = self.transport
+        while transport is not None:
+            handle = getattr(transport, "getHandle", lambda: None)()
+            if isinstance(handle, socket.socket):
+                return handle
+            transport = getattr(transport, "transport", None)
+        return None

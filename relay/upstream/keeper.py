@@ -64,6 +64,7 @@ class Keeper:
         self._expiries: dict[UpstreamAssociation, IDelayedCall] = {}
         self._waiting: list[Waiter] = []
         self._opening: dict[UpstreamAssociation, Waiter] = {}
+        self._connections: set[UpstreamAssociation] = set()
         self._is_assigning = False
         self._is_stopped = False
 
@@ -107,9 +108,9 @@ class Keeper:
     def stop(self) -> Deferred[list[tuple[bool, None]]]:
         """Release what is idle, drop the rest; fires when all connections are closed."""
         self._is_stopped = True
-        for waiter in list(self._waiting):
+        for waiter in [*self._waiting, *self._opening.values()]:
             waiter.result.cancel()
-        closed = [association.closed for association in self._members]
+        closed = [association.closed for association in self._connections]
         for association, member in list(self._members.items()):
             if member.phase is Phase.IDLE:
                 association.release()
@@ -209,6 +210,8 @@ class Keeper:
         self._members[association] = Member(key)
         self._opening[association] = waiter
         waiter.association = association
+        self._connections.add(association)
+        association.closed.addCallback(lambda _: self._connections.discard(association))
         waiter.dialling = self.dialer.dial(association)
 
     def _call_off(self, waiter: Waiter) -> None:

@@ -8,11 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from relay.bridge.ports import LeaseUser, Manners
 from relay.transport.association import AssociationProtocol
@@ -83,8 +80,6 @@ class UpstreamAssociation(AssociationProtocol):
         self._lessee: LeaseUser | None = None
         self._unsolicited = Unsolicited(self)
         self._is_over = False
-        self.closed: Deferred[None] = Deferred()
-        """Fires when the connection is closed."""
         maximum = request.user_information.maximum_length
         assert maximum is not None
         self.start(self, maximum, is_requestor=True)
@@ -106,11 +101,6 @@ class UpstreamAssociation(AssociationProtocol):
         self._is_over = True
         self.closed.callback(None)
         self.keeper.refused(self, why)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone, by whomever."""
-        super().connectionLost(reason)
-        self.closed.callback(None)
 
     def full(self) -> None:
         """More is unsent than the transport likes."""
@@ -143,6 +133,9 @@ class UpstreamAssociation(AssociationProtocol):
         """Fragments for whoever leases it; for itself when nobody does."""
         if self._lessee is not None:
             self._lessee.lease_data(fragments)
+            return
+        if self._is_over:
+            # Said before it heard of the release: nothing can be answered any more.
             return
         try:
             self._unsolicited.received(fragments)

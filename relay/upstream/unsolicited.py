@@ -22,7 +22,7 @@ class Unsolicited:
 
     sink: Sink
     _assembler: Assembler = attrs.field(factory=Assembler)
-    _answer: bytes = b""
+    _answer: bytes = attrs.field(default=b"", repr=False)
 
     @property
     def is_silent(self) -> bool:

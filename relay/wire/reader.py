@@ -73,7 +73,7 @@ class Fragments:
 
     context_id: int
     control: int
-    raw: Buffer
+    raw: Buffer = attrs.field(repr=False)
     pieces: list[Piece]
     missing: int
     longest: int
@@ -111,9 +111,9 @@ class Reader:
     """
 
     maximum: int
-    _data: bytes = b""
+    _data: bytes = attrs.field(default=b"", repr=False)
     _at: int = 0
-    _held: bytearray = attrs.field(factory=bytearray)
+    _held: bytearray = attrs.field(factory=bytearray, repr=False)
     _need: int = 0
     _pdu_left: int = 0
     _pdv_left: int = 0
@@ -124,7 +124,6 @@ class Reader:
     def discard(self) -> None:
         """Throw away what is here and whatever else comes: there is no more to be understood."""
         self._data, self._at, self._held = b"", 0, bytearray()
-        self._need = self._pdu_left = self._pdv_left = 0
         self._discarding = True
 
     def feed(self, data: bytes) -> None:
@@ -157,7 +156,7 @@ class Reader:
         kind, length = _PDU_HEADER.unpack_from(self._data, self._at)
         if kind == PDUType.P_DATA_TF:
             self._check_p_data(length)
-            return self._fragments() if available >= 2 * PDV_HEADER_LENGTH else None
+            return self._fragments()
         return self._control_pdu(kind, length, available)
 
     def _check_p_data(self, length: int) -> None:
@@ -244,7 +243,7 @@ class Reader:
         self, start: int, stop: int, pieces: list[Piece], longest: int, passable: bool
     ) -> Fragments:
         raw: Buffer = self._data
-        if stop - start != len(self._data):
+        if start or stop != len(self._data):
             raw = memoryview(self._data)[start:stop]
             for piece in pieces:
                 piece.start -= start

@@ -275,8 +275,6 @@ class UpperLayer:
 
     def _indicate(self, subject: Received | None) -> None:
         assert subject is not None
-        if isinstance(subject, AssociateAC):
-            self.writer.maximum = peer_maximum(subject.user_information)
         _INDICATIONS[type(subject)](self, subject)
 
     def _confirm_acceptance(self, answer: AssociateAC) -> None:

@@ -44,7 +44,7 @@ class Writer:
     _awaited: int = 0
     """Bytes that the incoming fragment in progress still lacks."""
     _last: int = 0
-    _carry: bytes = b""
+    _carry: bytes = attrs.field(default=b"", repr=False)
 
     @property
     def inside_pdu(self) -> bool:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import attrs
 
-from relay.wire.pdu import LARGEST_MAXIMUM_LENGTH, PDU
+from relay.wire.pdu import LARGEST_MAXIMUM_LENGTH
 from relay.wire.reader import Event, Fragments, Reader
 
 
-def events(reads: Iterable[bytes], maximum: int = LARGEST_MAXIMUM_LENGTH) -> Iterator[Event]:
-    """Every event of these reads; a ProtocolError where they break the protocol."""
+def events(reads: Iterable[bytes], maximum: int = LARGEST_MAXIMUM_LENGTH) -> Iterator[Any]:
+    """Every `Event` of these reads; a ProtocolError where they break the protocol."""
     reader = Reader(maximum)
     for data in reads:
         reader.feed(data)
         yield from drained(reader)
 
 
-def drained(reader: Reader) -> Iterator[Event]:
-    """Every event that a reader has got."""
+def drained(reader: Reader) -> Iterator[Any]:
+    """Every `Event` that a reader has got."""
     while (event := reader.next_event()) is not None:
         yield event
 
@@ -40,8 +41,8 @@ class Said:
         return self.context_id, self.is_command, self.body
 
 
-def said(found: Iterable[Event]) -> Iterator[PDU | Said]:
-    """Control PDUs, and parts put together; one that another interrupts has not ended."""
+def said(found: Iterable[Event]) -> Iterator[Any]:
+    """Control PDUs, and parts put together as `Said`; one that another interrupts has not ended."""
     part: Said | None = None
     for event in found:
         if not isinstance(event, Fragments):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import attrs
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.wire.errors import AbortReason, AbortSource, ProtocolError
-from relay.wire.pdu import ASSOCIATE_MAXIMUM, DECODERS, Abort, ReleaseRP, ReleaseRQ
+from relay.wire.pdu import ASSOCIATE_MAXIMUM, DECODERS, Abort, AssociateRQ, ReleaseRP, ReleaseRQ
 from relay.wire.reader import COMMAND, LAST, Fragments, Piece, Reader
 from tests import vectors
 from tests.vectors import octets, p_data, pdu, pdv
@@ -50,7 +51,8 @@ def fragments(raw, maximum=MAXIMUM):
 
 def outcome(reads, maximum):
     """All that is said, and the error that ends it, in comparable form."""
-    reader, found, error = Reader(maximum), [], None
+    reader, error = Reader(maximum), None
+    found: list[Any] = []
     try:
         for data in reads:
             reader.feed(data)
@@ -167,6 +169,11 @@ def test_a_change_of_part_begins_a_new_event():
     assert dataset.bodies() == [b"dd"]
 
 
+def test_each_part_of_a_read_has_its_own_bytes_though_all_are_of_one_length():
+    raws = [p_data(pdv(1, control | LAST, b"even")) for control in (COMMAND, 0, COMMAND)]
+    assert [bytes(event.raw) for event in events([b"".join(raws)])] == raws
+
+
 def test_the_last_bit_ends_an_event_though_the_next_part_looks_alike():
     raw = p_data(pdv(1, LAST, b"aa")) + p_data(pdv(1, LAST, b"bb"))
     assert [event.bodies() for event in events([raw])] == [[b"aa"], [b"bb"]]
@@ -200,6 +207,25 @@ def test_another_pdu_behind_fragments_is_an_event_of_its_own():
 )
 def test_what_may_pass_as_it_came_is_one_even_fragment_per_pdu_or_a_last_one(raw, passable):
     assert fragments(raw).passable is passable
+
+
+def test_a_fragment_that_is_not_the_first_of_its_pdu_may_not_pass_though_a_read_begins_with_it():
+    raw = p_data(pdv(1, 0, b"even"), pdv(1, LAST, b"more"))
+    first, second = events([raw[:16], raw[16:]])
+    assert (first.bodies(), second.bodies()) == ([b"even"], [b"more"])
+    assert not first.passable and not second.passable
+
+
+def test_what_is_read_does_not_show():
+    reader = Reader(MAXIMUM)
+    reader.feed(vectors.ASSOCIATE_RQ[:-1])
+    assert reader.next_event() is None
+    shown = repr(reader)
+    reader = Reader(MAXIMUM)
+    reader.feed(p_data(pdv(1, LAST, b"CANARY")) + vectors.ASSOCIATE_RQ)
+    shown += repr(reader.next_event()) + repr(reader)
+    assert "Fragments" in shown and "Reader" in shown
+    assert "CANARY" not in shown and "MODALITY" not in shown and "secret" not in shown
 
 
 def test_reserved_bits_of_the_message_control_header_are_not_tested():
@@ -315,7 +341,7 @@ def test_what_stands_in_front_of_a_broken_fragment_is_delivered_first(bad):
     for raw in (vectors.pdu(4, good + bad), p_data(good) + vectors.pdu(4, bad)):
         reader = Reader(MAXIMUM)
         reader.feed(raw)
-        assert reader.next_event().bodies() == [b"good"]
+        assert next(drained(reader)).bodies() == [b"good"]
         with pytest.raises(ProtocolError, match="a fragment of"):
             reader.next_event()
 
@@ -324,7 +350,7 @@ def test_what_stands_in_front_of_a_broken_fragment_is_delivered_first(bad):
 def test_a_pdu_of_wrong_length_behind_a_good_one_is_refused_after_it(length):
     reader = Reader(MAXIMUM)
     reader.feed(p_data(pdv(1, 0, b"good")) + pdu(4, bytes(length)) + bytes(20))
-    assert reader.next_event().bodies() == [b"good"]
+    assert next(drained(reader)).bodies() == [b"good"]
     with pytest.raises(ProtocolError, match=f"P-DATA-TF of {length} bytes"):
         reader.next_event()
 
@@ -416,13 +442,10 @@ def test_when_a_read_has_been_taken_nothing_of_it_is_held():
 
 
 def test_a_control_pdu_that_trickles_in_is_held_once_and_never_gathered_anew():
-    raw = attrs.evolve(
-        DECODERS[1].decode(vectors.ASSOCIATE_RQ[6:]),
-        contexts=tuple(
-            attrs.evolve(CONVERSATION[0].contexts[0], id=2 * n + 1, abstract_syntax="1" * 64)
-            for n in range(128)
-        ),
-    ).encode()
+    request = AssociateRQ.decode(vectors.ASSOCIATE_RQ[6:])
+    like = attrs.evolve(request.contexts[0], abstract_syntax="1" * 64)
+    contexts = tuple(attrs.evolve(like, id=2 * n + 1) for n in range(128))
+    raw = attrs.evolve(request, contexts=contexts).encode()
     assert len(raw) > 10_000
     reader, gathered = Reader(MAXIMUM), set()
     for count, each in enumerate(byte_by_byte(raw[:-1]), 1):
@@ -433,7 +456,7 @@ def test_a_control_pdu_that_trickles_in_is_held_once_and_never_gathered_anew():
             gathered |= {id(v) for v in attrs.astuple(reader) if isinstance(v, bytearray)}
     assert len(gathered) == 1
     reader.feed(raw[-1:])
-    assert reader.next_event().encode() == raw
+    assert next(drained(reader)).encode() == raw
     assert held(reader) == len(raw)
     assert reader.next_event() is None
     assert held(reader) == 0

@@ -62,6 +62,14 @@ EVERYTHING = UserInformation(
 )
 
 
+def split(raw):
+    """(type, body) of each sub-item."""
+    while raw:
+        stop = 4 + int.from_bytes(raw[2:4])
+        yield raw[0], raw[4:stop]
+        raw = raw[stop:]
+
+
 @pytest.mark.parametrize(("value", "raw"), SUB_ITEMS)
 def test_a_sub_item_is_read_and_written_as_the_standard_says(value, raw):
     assert value.encode() == raw
@@ -129,25 +137,14 @@ def test_user_information_without_anything_is_accepted():
 
 
 def test_the_sub_items_are_written_in_ascending_order():
-    raw = EVERYTHING.encode()
-    kinds = []
-    while raw := raw[4:] if not kinds else raw[4 + int.from_bytes(raw[2:4]) :]:
-        kinds.append(raw[0])
-    assert kinds == list(range(0x51, 0x5A))
+    assert [kind for kind, _ in split(EVERYTHING.encode()[4:])] == list(range(0x51, 0x5A))
 
 
 def test_sub_items_are_read_in_any_order_and_unknown_ones_skipped():
     raw = EVERYTHING.encode()[4:]
-    ordered = [vectors.item(kind, body) for kind, body in _split(raw)]
+    ordered = [vectors.item(kind, body) for kind, body in split(raw)]
     unknown = octets("7F 00 0003 010203")
     assert UserInformation.decode(unknown + unknown.join(reversed(ordered))) == EVERYTHING
-
-
-def _split(raw):
-    while raw:
-        stop = 4 + int.from_bytes(raw[2:4])
-        yield raw[0], raw[4:stop]
-        raw = raw[stop:]
 
 
 def test_of_a_sub_item_that_should_stand_once_the_last_counts():

@@ -148,6 +148,19 @@ def test_nothing_waits_but_one_odd_byte(stream, maximum, mapped, where):
 # cases
 
 
+@pytest.mark.parametrize("length", [2, 250])
+def test_a_pdu_as_long_as_the_peer_takes_leaves_as_the_very_buffer(length):
+    (event,) = events([p_data(pdv(1, 0, bytes(length))) * 3])
+    (buffer,) = Writer(length + 6).fragments(1, event)
+    assert buffer is event.raw
+
+
+def test_the_byte_that_is_held_does_not_show():
+    writer = Writer(100)
+    assert fed(writer, p_data(pdv(1, 0, b"evenZ"))) == p_data(pdv(1, 0, b"even"))
+    assert "Z" not in repr(writer)
+
+
 def fed(writer, raw, context_id=1):
     """What a writer makes of these bytes."""
     return b"".join(b for e in events([raw]) for b in writer.fragments(context_id, e))
