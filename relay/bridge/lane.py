@@ -52,6 +52,8 @@ class Delivery:
         if self._lane is not None:
             self._lane.sink.fragments(self._context_id, fragments)
         elif not self._dropped:
+            # A copy, or a few bytes would keep all of the read that they came in.
+            fragments.raw = bytes(fragments.raw)
             self._waiting.append(fragments)
             self.hold(len(fragments.raw))
         if self.ended:

@@ -33,7 +33,14 @@ from relay.policy.admission import UNAVAILABLE, judge
 from relay.policy.routing import Route, route
 from relay.wire.errors import AbortReason, AbortSource, ProtocolError
 from relay.wire.items import ContextResult
-from relay.wire.negotiation import Answer, Context, Offer, acceptance, merged
+from relay.wire.negotiation import (
+    LONGEST_USER_INFORMATION,
+    Answer,
+    Context,
+    Offer,
+    acceptance,
+    merged,
+)
 from relay.wire.pdu import AssociateAC, AssociateRJ, AssociateRQ
 from relay.wire.reader import Fragments
 from relay.wire.upperlayer import Loss
@@ -135,8 +142,12 @@ class Session:
         ]
         answer = merged(offer, parts)
         maximum = min([self.rules.maximum, *(each.maximum for each in answered.values())])
+        accepting = acceptance(self._request, answer, maximum)
+        if accepting.user_information.length > LONGEST_USER_INFORMATION:
+            self._reject(UNAVAILABLE)
+            return
         self._establish(offer, answer, answered)
-        self.downstream.accept(acceptance(self._request, answer, maximum), self._request)
+        self.downstream.accept(accepting, self._request)
 
     def _establish(self, offer: Offer, answer: Answer, answered: Mapping[str, Negotiated]) -> None:
         contexts = answer.in_force(offer)

@@ -65,7 +65,7 @@ class DownstreamAssociation(AssociationProtocol):
         self._watch: IDelayedCall | None = None
         self._idle: IDelayedCall | None = None
         self._received = 0
-        self._is_paused = self._was_paused = False
+        self._is_paused = self._is_excused = False
 
     def begin(self, session: Session, maximum: int) -> None:
         """Say whose association it is, and the maximum length to announce, in bytes."""
@@ -101,7 +101,9 @@ class DownstreamAssociation(AssociationProtocol):
         """Bytes from the caller."""
         self._received += len(data)
         self.layer.received(data)
-        if self._watch is None and not self.session.party.assembler.between_messages:
+        if self.session.party.assembler.between_messages:
+            self._is_excused = True
+        elif self._watch is None:
             self._start_watch()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -141,7 +143,7 @@ class DownstreamAssociation(AssociationProtocol):
 
     def pause(self) -> None:
         """Read no more for now: the caller is not to blame for what does not come."""
-        self._is_paused = self._was_paused = True
+        self._is_paused = self._is_excused = True
         super().pause()
 
     def resume(self) -> None:
@@ -152,7 +154,8 @@ class DownstreamAssociation(AssociationProtocol):
     # the rate of a message, and idleness
 
     def _start_watch(self) -> None:
-        self._was_paused = self._is_paused
+        # Excused is who was not read from in this period, or began a message in it.
+        self._is_excused = self._is_paused
         if self.limits.minimum_rate:
             self._watch = self.clock.callLater(RATE_PERIOD, self._check_rate, self._received)
 
@@ -161,7 +164,7 @@ class DownstreamAssociation(AssociationProtocol):
         if self.session.party.assembler.between_messages:
             return
         least = self.limits.minimum_rate * RATE_PERIOD
-        if self._received - before < least and not self._was_paused:
+        if self._received - before < least and not self._is_excused:
             self.session.fail(f"slower than {self.limits.minimum_rate} bytes a second")
         else:
             self._start_watch()

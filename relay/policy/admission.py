@@ -13,21 +13,24 @@ from relay.wire.errors import (
     RejectSource,
     UserRejectReason,
 )
+from relay.wire.negotiation import LONGEST_USER_INFORMATION
 from relay.wire.pdu import (
     APPLICATION_CONTEXT,
     SMALLEST_MAXIMUM_LENGTH,
     AssociateRJ,
     AssociateRQ,
 )
+from relay.wire.upperlayer import peer_maximum
 
 VERSION_REJECTED = AssociateRJ(
     RejectResult.PERMANENT,
     RejectSource.SERVICE_PROVIDER_ACSE,
     ACSERejectReason.PROTOCOL_VERSION_NOT_SUPPORTED,
 )
-MAXIMUM_TOO_SMALL = AssociateRJ(
+UNFIT = AssociateRJ(
     RejectResult.PERMANENT, RejectSource.SERVICE_PROVIDER_ACSE, ACSERejectReason.NO_REASON
 )
+"""A maximum length that is too small, or user information too long to be passed on."""
 TOO_MANY = AssociateRJ(
     RejectResult.TRANSIENT,
     RejectSource.SERVICE_PROVIDER_PRESENTATION,
@@ -62,9 +65,11 @@ def judge(request: AssociateRQ, has_room: bool) -> AssociateRJ | None:
         return CALLED_NOT_RECOGNIZED
     if not _is_ae_title(request.calling):
         return CALLING_NOT_RECOGNIZED
-    maximum = request.user_information.maximum_length
-    if maximum is not None and 0 < maximum < SMALLEST_MAXIMUM_LENGTH:
-        return MAXIMUM_TOO_SMALL
+    information = request.user_information
+    if peer_maximum(information) < SMALLEST_MAXIMUM_LENGTH:
+        return UNFIT
+    if information.length > LONGEST_USER_INFORMATION:
+        return UNFIT
     return None if has_room else TOO_MANY
 
 

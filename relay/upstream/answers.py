@@ -12,8 +12,9 @@ import attrs
 from relay.bridge.ports import Clock
 from relay.wire.negotiation import Answer, Offer
 
-MOST_ANSWERS = 256
-"""Answers kept per upstream: a site has some dozens of kinds of device."""
+MOST_SYNTAXES = 65_536
+"""Transfer syntaxes in all offers that are remembered, per upstream. It bounds memory, whatever is
+proposed: a kind of device proposes some hundreds, and a site has some dozens of kinds."""
 
 ANSWER_LIFETIME = 600.0
 """Seconds that an answer holds: how long a changed archive may go unnoticed."""
@@ -27,6 +28,7 @@ class Answers:
     _known: OrderedDict[tuple[bytes, Offer], tuple[float, Answer]] = attrs.field(
         factory=OrderedDict
     )
+    _syntaxes: int = 0
 
     def get(self, calling_field: bytes, offer: Offer) -> Answer | None:
         """The answer to an offer like this one, with its context ids."""
@@ -35,7 +37,7 @@ class Answers:
         if answer is None:
             return None
         if self.clock.seconds() - since > ANSWER_LIFETIME:
-            del self._known[key]
+            self._forget(key)
             return None
         self._known.move_to_end(key)
         return answer.renumbered(offer)
@@ -46,11 +48,22 @@ class Answers:
             return
         normalised = offer.normalised()
         key = (calling_field, normalised)
+        if key in self._known:
+            self._forget(key)
         self._known[key] = (self.clock.seconds(), answer.renumbered(normalised))
-        self._known.move_to_end(key)
-        while len(self._known) > MOST_ANSWERS:
-            self._known.popitem(last=False)
+        self._syntaxes += _syntaxes(normalised)
+        while self._syntaxes > MOST_SYNTAXES:
+            self._forget(next(iter(self._known)))
 
     def clear(self) -> None:
         """The upstream has contradicted one: ask again."""
         self._known.clear()
+        self._syntaxes = 0
+
+    def _forget(self, key: tuple[bytes, Offer]) -> None:
+        del self._known[key]
+        self._syntaxes -= _syntaxes(key[1])
+
+
+def _syntaxes(offer: Offer) -> int:
+    return sum(len(each.transfer_syntaxes) for each in offer.contexts)

@@ -41,6 +41,11 @@ SYNCHRONOUS = AsynchronousOperationsWindow(1, 1)
 """One operation at a time each way: what is answered to any proposed window."""
 
 
+LONGEST_USER_INFORMATION = 0xFFFF - 128
+"""Bytes of sub-items that leave room to replace some of a peer's own with ours: maximum length,
+implementation class UID and version name."""
+
+
 @attrs.frozen
 class Context:
     """A presentation context in force; equal ones are interchangeable.

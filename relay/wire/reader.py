@@ -99,6 +99,10 @@ class Fragments:
         return [self.raw[piece.start : piece.stop] for piece in self.pieces]
 
 
+LATE_MAXIMUM = 4096
+"""Bytes of a control PDU that are gathered once there is an association: all that belong there have
+four, and no timer runs on one that never ends."""
+
 Event: TypeAlias = PDU | Fragments
 
 
@@ -111,6 +115,8 @@ class Reader:
     """
 
     maximum: int
+    is_established: bool = False
+    """Once it is, an A-ASSOCIATE PDU is out of place, and a long one is not gathered to see that."""
     _data: bytes = attrs.field(default=b"", repr=False)
     _at: int = 0
     _held: bytearray = attrs.field(factory=bytearray, repr=False)
@@ -172,6 +178,8 @@ class Reader:
             return self._malformed_abort()
         if length > BODY_MAXIMUM[kind]:
             raise ProtocolError(f"PDU type {kind:02X}H of {length} bytes")
+        if self.is_established and length > LATE_MAXIMUM:
+            raise ProtocolError(f"PDU type {kind:02X}H again", AbortReason.UNEXPECTED_PDU)
         whole = PDU_HEADER_LENGTH + length
         if available < whole:
             # Held apart, so that a peer that sends byte by byte costs no copy of the rest each.

@@ -183,6 +183,7 @@ class UpperLayer:
     def accept(self, answer: AssociateAC, request: AssociateRQ) -> None:
         """Accept; `answer` announces the maximum that holds from now on."""
         self.reader.maximum = peer_maximum(answer.user_information)
+        self.reader.is_established = True
         self.writer = Writer(peer_maximum(request.user_information))
         self._take(Event.ASSOCIATE_RESPONSE_ACCEPT, answer)
 
@@ -232,6 +233,10 @@ class UpperLayer:
         self.carrier.write(buffers)
 
     def _receive(self, received: Received) -> None:
+        if isinstance(received, Fragments) and self.machine.state is State.ESTABLISHED:
+            # DT-2 without the look-up: this runs for every read.
+            self.user.data_indication(received)
+            return
         event = EVENTS[type(received)]
         state = self.machine.state
         effects = self.machine.on(event)
@@ -282,6 +287,7 @@ class UpperLayer:
         if maximum < SMALLEST_MAXIMUM_LENGTH:
             raise ProtocolError(f"a maximum length of {maximum} bytes")
         self.writer = Writer(maximum)
+        self.reader.is_established = True
         self.user.associate_confirmation(answer)
 
     def _confirm_release(self) -> None:

@@ -176,6 +176,11 @@ class UserInformation:
         """The item, its sub-items in ascending order of type as PS3.7 shows them."""
         return item(ItemType.USER_INFORMATION, b"".join(self._sub_items()))
 
+    @property
+    def length(self) -> int:
+        """Bytes of the sub-items; an item can hold 65,535."""
+        return sum(map(len, self._sub_items()))
+
     def _sub_items(self) -> Iterator[bytes]:
         if self.maximum_length is not None:
             yield item(ItemType.MAXIMUM_LENGTH, _UL.pack(self.maximum_length))

@@ -11,14 +11,15 @@ from relay.policy.admission import (
     CALLED_NOT_RECOGNIZED,
     CALLING_NOT_RECOGNIZED,
     CONTEXT_NOT_SUPPORTED,
-    MAXIMUM_TOO_SMALL,
     TOO_MANY,
     UNAVAILABLE,
+    UNFIT,
     VERSION_REJECTED,
     judge,
 )
+from relay.wire.negotiation import LONGEST_USER_INFORMATION
 from relay.wire.pdu import AssociateRJ, ae_field
-from relay.wire.user_information import UserInformation
+from relay.wire.user_information import UserIdentityRQ, UserInformation
 from tests.doubles import associate
 
 GOOD = associate()
@@ -39,7 +40,7 @@ def announcing(maximum):
         (CONTEXT_NOT_SUPPORTED, (1, 1, 2)),
         (CALLING_NOT_RECOGNIZED, (1, 1, 3)),
         (CALLED_NOT_RECOGNIZED, (1, 1, 7)),
-        (MAXIMUM_TOO_SMALL, (1, 2, 1)),
+        (UNFIT, (1, 2, 1)),
         (TOO_MANY, (2, 3, 2)),
         (UNAVAILABLE, (2, 3, 1)),
     ],
@@ -89,7 +90,7 @@ def test_padding_that_devices_send_and_odd_but_legal_titles_are_let_in(field):
 
 @pytest.mark.parametrize("maximum", [1, 127])
 def test_a_maximum_length_under_128_is_refused(maximum):
-    assert judge(announcing(maximum), True) is MAXIMUM_TOO_SMALL
+    assert judge(announcing(maximum), True) is UNFIT
 
 
 @pytest.mark.parametrize("maximum", [None, 0, 128, 16384, 2**32 - 1])
@@ -125,7 +126,7 @@ def test_what_is_wrong_for_good_is_said_before_what_may_pass():
         CONTEXT_NOT_SUPPORTED,
         CALLED_NOT_RECOGNIZED,
         CALLING_NOT_RECOGNIZED,
-        MAXIMUM_TOO_SMALL,
+        UNFIT,
         TOO_MANY,
     ]
 
@@ -135,3 +136,13 @@ def test_what_is_wrong_for_good_is_said_before_what_may_pass():
 )
 def test_every_printable_title_is_let_in(title):
     assert judge(changed(called_field=ae_field(title)), True) is None
+
+
+def test_user_information_too_long_to_be_passed_on_is_refused():
+    """A peer's own class UID and version name are replaced, and ours may be longer."""
+    identity = UserIdentityRQ(5, False, bytes(LONGEST_USER_INFORMATION - 10))
+    fitting = UserInformation(user_identity=identity)
+    assert fitting.length == LONGEST_USER_INFORMATION
+    assert judge(changed(user_information=fitting), has_room=True) is None
+    longer = UserInformation(user_identity=attrs.evolve(identity, secondary_field=b"1"))
+    assert judge(changed(user_information=longer), has_room=True) == UNFIT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 from twisted.internet.task import Clock
 
-from relay.upstream.answers import ANSWER_LIFETIME, MOST_ANSWERS, Answers
+from relay.upstream.answers import ANSWER_LIFETIME, MOST_SYNTAXES, Answers
 from relay.wire.items import ContextResult, PresentationContextAC, PresentationContextRQ
 from relay.wire.negotiation import Answer, Offer
 from relay.wire.user_information import RoleSelection, UserIdentityAC, UserIdentityRQ
@@ -21,6 +21,10 @@ def offer(*contexts: tuple[int, str]) -> Offer:
             PresentationContextRQ(each, name, (IMPLICIT_LITTLE_ENDIAN,)) for each, name in contexts
         )
     )
+
+
+def long_offer(name: str, syntaxes: int) -> Offer:
+    return Offer((PresentationContextRQ(1, name, (IMPLICIT_LITTLE_ENDIAN,) * syntaxes),))
 
 
 def answer(*ids: int) -> Answer:
@@ -113,9 +117,25 @@ def test_the_answers_used_longest_ago_give_way_to_more_than_are_kept():
     answers = knowing()
     second = offer((1, "2.25.1"))
     answers.put(CALLING, second, answer(1))
-    for number in range(MOST_ANSWERS - 2):
-        answers.put(CALLING, offer((1, f"2.25.9{number}")), answer(1))
+    answers.put(CALLING, long_offer("2.25.9", MOST_SYNTAXES - 3), answer(1))
     assert answers.get(CALLING, OFFER) == ANSWER
     answers.put(CALLING, offer((1, "2.25.8")), answer(1))
     assert answers.get(CALLING, OFFER) == ANSWER
     assert answers.get(CALLING, second) is None
+
+
+def test_an_answer_that_is_renewed_counts_once():
+    answers = knowing()
+    long = long_offer("2.25.9", MOST_SYNTAXES - 2)
+    for _ in range(3):
+        answers.put(CALLING, long, answer(1))
+    assert answers.get(CALLING, OFFER) == ANSWER
+
+
+def test_an_offer_longer_than_all_that_is_kept_is_not_kept():
+    answers = Answers(Clock())
+    long = long_offer("2.25.9", MOST_SYNTAXES + 1)
+    answers.put(CALLING, long, answer(1))
+    assert answers.get(CALLING, long) is None
+    answers.put(CALLING, OFFER, ANSWER)
+    assert answers.get(CALLING, OFFER) == ANSWER

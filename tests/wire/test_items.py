@@ -32,6 +32,12 @@ PROPOSED = octets(
 ACCEPTED = octets("03 00 00 00  40 00 0011 '1.2.840.10008.1.2'")
 
 
+def test_types_and_results_are_those_of_the_standard():
+    kinds = [0x10, 0x20, 0x21, 0x30, 0x40, *range(0x50, 0x5A)]
+    assert [int(kind) for kind in ItemType] == kinds
+    assert [int(result) for result in ContextResult] == [0, 1, 2, 3, 4]
+
+
 def test_items_come_with_type_and_body_the_unknown_too():
     assert list(items(TWO_ITEMS)) == [(0x51, b"\0\0\x40\0"), (0x7F, b"")]
     assert list(items(b"")) == []

@@ -17,7 +17,11 @@ from relay.wire.pdu import (
     ASSOCIATE_MAXIMUM,
     BODY_MAXIMUM,
     DECODERS,
+    DEFAULT_MAXIMUM_LENGTH,
+    LARGEST_MAXIMUM_LENGTH,
     PDU_HEADER_LENGTH,
+    PDV_HEADER_LENGTH,
+    SMALLEST_MAXIMUM_LENGTH,
     Abort,
     AssociateAC,
     AssociateRJ,
@@ -132,6 +136,14 @@ def test_a_pdu_survives_encoding(value):
 
 def test_every_pdu_but_p_data_has_a_decoder_and_a_bound():
     assert set(DECODERS) == set(BODY_MAXIMUM) == set(PDUType) - {PDUType.P_DATA_TF}
+
+
+def test_types_and_bounds_are_what_they_are_said_to_be():
+    assert [int(kind) for kind in PDUType] == [1, 2, 3, 4, 5, 6, 7]
+    assert (PDU_HEADER_LENGTH, PDV_HEADER_LENGTH) == (6, 6)
+    assert BODY_MAXIMUM == {1: 1_048_576, 2: 1_048_576, 3: 4, 5: 4, 6: 4, 7: 4}
+    assert (SMALLEST_MAXIMUM_LENGTH, DEFAULT_MAXIMUM_LENGTH) == (128, 16_384)
+    assert LARGEST_MAXIMUM_LENGTH == 0xFFFFFFFF
 
 
 def test_the_bound_of_an_association_request_has_room_for_the_largest_reasonable_one():

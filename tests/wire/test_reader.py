@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from struct import pack
 from typing import Any
 
 import attrs
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from relay.wire.errors import AbortReason, AbortSource, ProtocolError
 from relay.wire.pdu import ASSOCIATE_MAXIMUM, DECODERS, Abort, AssociateRQ, ReleaseRP, ReleaseRQ
-from relay.wire.reader import COMMAND, LAST, Fragments, Piece, Reader
+from relay.wire.reader import COMMAND, LAST, LATE_MAXIMUM, Fragments, Piece, Reader
 from tests import vectors
 from tests.vectors import octets, p_data, pdu, pdv
 from tests.wire import strategies
@@ -470,3 +471,13 @@ def test_no_more_is_held_of_a_control_pdu_than_its_bound():
             assert reader.next_event() is None
             assert held(reader) <= ASSOCIATE_MAXIMUM + 6
             reader.feed(noise.randbytes(16 * 1024))
+
+
+@pytest.mark.parametrize("kind", [1, 2])
+def test_in_an_association_a_long_associate_pdu_is_refused_on_its_header(kind):
+    """No timer runs there: gathering it would hold a megabyte for as long as the peer likes."""
+    reader = Reader(16384, is_established=True)
+    reader.feed(pack(">BxL", kind, LATE_MAXIMUM + 1))
+    with pytest.raises(ProtocolError) as caught:
+        reader.next_event()
+    assert caught.value.reason is AbortReason.UNEXPECTED_PDU

@@ -1,0 +1,1 @@
+"""What the relay costs, beside what people use instead; `python -m benchmarks`."""
