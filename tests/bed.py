@@ -13,7 +13,7 @@ from relay.config import parse
 from relay.service import RelayService, relay_service
 from relay.wire.pdu import AssociateAC, ReleaseRP, ReleaseRQ
 from tests.network import Network
-from tests.peers import Archives, Caller, associate_rq, echo
+from tests.peers import Archives, Caller, Script, associate_rq, echo
 
 PORT = 11112
 ARCHIVE_PORT = 104
@@ -89,6 +89,15 @@ class Bed:
 
     # what is left
 
+    def mend(self) -> None:
+        """The archive is there, and behaves."""
+        self.network.silent.clear()
+        self.network.listening[ARCHIVE_PORT] = self.archive
+        self.archive.script = Script()
+        for association in self.archive.open:
+            association.transport.resumeProducing()
+        self.network.settle()
+
     def answers_an_echo(self) -> bool:
         """Whether a well-behaved caller is answered, and let go."""
         caller = self.say(self.associate(), echo(9))
@@ -146,13 +155,16 @@ class RelayCase(LogCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.bed = Bed(configured(self.relay, self.listener, self.upstream))
+        self.bed = Bed(self.configuration())
         self.network = self.bed.network
         self.archive = self.bed.archive
 
+    def configuration(self) -> str:
+        """The relay's."""
+        return configured(self.relay, self.listener, self.upstream)
+
     def tearDown(self) -> None:
-        self.archive.script = type(self.archive.script)()
-        self.network.settle()
+        self.bed.mend()
         self.assertTrue(self.bed.answers_an_echo())
         self.assertEqual(self.bed.left(), [])
         stopped = self.bed.service.stopService()

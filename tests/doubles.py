@@ -149,6 +149,7 @@ class Message:
 
     context_id: int
     command: CommandSet
+    command_set: bytes
     dataset: bytes = b""
     ended: bool = False
 
@@ -226,7 +227,7 @@ class Peer:
         assert not self.is_over, "a command to who is gone"
         assert not self.got or self.got[-1].ended, "a command in the middle of a message"
         command = decode(command_set)
-        self.got.append(Message(context_id, command, ended=not command.has_dataset))
+        self.got.append(Message(context_id, command, command_set, ended=not command.has_dataset))
         self.note(f"{context_id}: {described(command)}")
 
     def fragments(self, context_id: int, fragments: Fragments) -> None:
@@ -370,7 +371,7 @@ class Association(Peer):
 class Bank:
     """The upstreams: notes what it is asked, and answers when the test says so.
 
-    `answers` by pool are given at once.
+    `answers` by pool are given at once, and so is `at_once` to whoever wants a lease.
     """
 
     out: list[str]
@@ -378,6 +379,7 @@ class Bank:
     asked: dict[str, tuple[Asked, Callable[[NegotiationResult], None]]] = attrs.field(factory=dict)
     wanted: list[tuple[Wanted, Callable[[LeaseResult], None]]] = attrs.field(factory=list)
     lent: list[Association] = attrs.field(factory=list)
+    at_once: Callable[[], LeaseResult] | None = None
 
     def negotiate(
         self, asked: Asked, done: Callable[[NegotiationResult], None]
@@ -401,8 +403,11 @@ class Bank:
         """Note it."""
         exactly = "" if wanted.exactly is None else " exactly"
         self.out.append(f"lease {wanted.asked.pool}{exactly}")
-        self.wanted.append((wanted, done))
-        return partial(self._call_off_lease, self.wanted[-1])
+        wish = wanted, done
+        self.wanted.append(wish)
+        if self.at_once is not None:
+            self.grants(self.at_once())
+        return partial(self._call_off_lease, wish)
 
     def _call_off_lease(self, each: tuple[Wanted, Callable[[LeaseResult], None]]) -> None:
         if each in self.wanted:

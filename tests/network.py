@@ -32,6 +32,7 @@ from twisted.internet.interfaces import (
     IPushProducer,
     ITCPTransport,
 )
+from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -221,14 +222,16 @@ class Connector:
         self.factory.clientConnectionFailed(self, Failure(why()))
 
 
-@attrs.frozen
-class Sole:
+class Sole(Factory):
     """A factory that gives the one protocol that it has."""
 
-    protocol: Any
+    noisy = False
+
+    def __init__(self, sole: Any) -> None:
+        self.sole = sole
 
     def buildProtocol(self, addr: object) -> Any:
-        return self.protocol
+        return self.sole
 
 
 class Network(MemoryReactorClock):

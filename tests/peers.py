@@ -54,6 +54,9 @@ PROPOSED = {
 
 NO_DATASET = 0x0101
 A_DATASET = 0x0001
+PIECE = 4000
+"""Bytes of dataset in a P-DATA-TF."""
+
 SUCCESS = 0x0000
 PENDING = 0xFF00
 
@@ -145,7 +148,16 @@ def response_of(request: CommandSet, status: int, dataset: int = NO_DATASET, **m
 def said(context_id: int, command_set: bytes, dataset: bytes | None = None) -> bytes:
     """A message in P-DATA-TFs of one fragment each."""
     command = p_data(pdv(context_id, 3, command_set))
-    return command if dataset is None else command + p_data(pdv(context_id, 2, dataset))
+    return command if dataset is None else command + last(context_id, dataset)
+
+
+def last(context_id: int, dataset: bytes) -> bytes:
+    """A dataset to its end, in P-DATA-TFs that any peer takes."""
+    cuts = range(0, len(dataset), PIECE) or range(1)
+    return b"".join(
+        p_data(pdv(context_id, 2 if at + PIECE >= len(dataset) else 0, dataset[at : at + PIECE]))
+        for at in cuts
+    )
 
 
 def echo(message_id: int = 1) -> bytes:

@@ -205,7 +205,8 @@ class Session:
 
     def full(self) -> None:
         """The caller takes no more for now; what is written is kept."""
-        self.party.lane.full()
+        if not self._over:
+            self.party.lane.full()
 
     def drained(self) -> None:
         """The caller takes more."""

@@ -118,15 +118,11 @@ def test_a_lease_that_was_granted_is_the_party_that_performs(bench):
 
 
 def test_a_lease_may_be_granted_before_the_call_returns(bench):
-    def lease(wanted, done):
-        done(Association("b", bench.out, held=CONTEXTS))
-        return lambda: bench.out.append("call off lease")
-
-    bench.leg.upstreams = type("Prompt", (), {"lease": staticmethod(lease)})()
+    bench.bank.at_once = lambda: Association("b", bench.out, held=CONTEXTS)
     bench.obtain()
     assert len(bench.parties) == 1
     bench.leg.close()
-    assert bench.since() == ["b given back"]
+    assert bench.since() == ["lease archive", "b given back"]
 
 
 def test_the_upstream_that_served_is_preferred_from_then_on(bench):

@@ -1,0 +1,165 @@
+"""A port with its rules: how many may come, what is said of them, and how all of it ends."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.bridge.outcome import End, Outcome
+from relay.downstream.listener import Census
+from relay.transport.association import CLOSING_TIMEOUT
+from relay.wire.command import CommandField
+from relay.wire.pdu import Abort, AssociateAC, AssociateRJ, ReleaseRQ
+from tests.downstream.test_protocol import FrontCase
+from tests.network import CALLER_HOST
+from tests.peers import associate_rq, echo, response_of
+from tests.vectors import HTTP_REQUEST
+
+TOO_MANY = AssociateRJ(2, 3, 2)
+
+
+# the census
+
+
+@given(st.integers(1, 5), st.integers(0, 10))
+def test_there_is_room_up_to_the_limit(limit, come):
+    census = Census(limit)
+    assert [census.enter() for _ in range(come)] == [each < limit for each in range(come)]
+
+
+@given(st.integers(1, 4), st.integers(1, 4), st.lists(st.integers(0, 1), max_size=10))
+def test_a_census_within_another_counts_in_both(own, all_together, visits):
+    whole = Census(all_together)
+    inner = [Census(own, within=whole), Census(own, within=whole)]
+    for place, which in enumerate(visits):
+        room = inner[which].enter()
+        assert whole.count == place + 1
+        assert room == (inner[which].count <= own and whole.count <= all_together)
+    for which in visits:
+        inner[which].leave()
+    assert [each.count for each in (whole, *inner)] == [0, 0, 0]
+
+
+class Room(FrontCase):
+    def test_one_more_than_there_may_be_is_rejected_for_now(self):
+        callers = [self.front.associate() for _ in range(3)]
+        late = self.front.call(associate_rq())
+        self.assertEqual(late.since(), [TOO_MANY])
+        self.front.say(callers[0], ReleaseRQ().encode())
+        self.assertFalse(self.front.associate().is_closed)
+
+    def test_connections_that_ask_for_nothing_do_not_count(self):
+        for _ in range(10):
+            self.front.call()
+        self.assertEqual(self.front.census.count, 0)
+        self.front.associate()
+
+    def test_strangers_do_not_make_room_by_leaving(self):
+        for _ in range(5):
+            self.front.call(HTTP_REQUEST)
+        self.network.wait(CLOSING_TIMEOUT)
+        self.assertEqual(self.front.census.count, 0)
+
+    def test_a_rejected_one_is_counted_off_again(self):
+        for _ in range(10):
+            caller = self.front.call(associate_rq(called=b"\x01"))
+            self.assertEqual(caller.since(), [AssociateRJ(1, 1, 7)])
+        self.assertEqual(self.front.census.count, 0)
+
+
+class Lines(FrontCase):
+    def test_a_crossing_has_one_line_that_says_what_became_of_it(self):
+        caller = self.front.associate()
+        self.front.say(caller, echo(1))
+        lent = self.front.lend()
+        self.network.wait(2)
+        lent.says(response_of(lent.got[-1].command, 0), on=1)
+        self.front.say(caller, ReleaseRQ().encode())
+        self.assertEqual(
+            self.lines(),
+            [
+                f"'MODALITY' at {CALLER_HOST} called 'RELAY': released; 1 C-ECHO; "
+                "0 bytes up, 0 down; by a; 2.0 s"
+            ],
+        )
+
+    def test_what_a_peer_chose_for_its_name_breaks_no_line(self):
+        self.front.call(associate_rq(calling=b"A\r\nfake: line"))
+        (line,) = self.lines()
+        self.assertIn(r"'A\r\nfake: line' at", line)
+        self.assertNotIn("\n", line)
+
+    def test_a_crossing_that_was_cut_says_so(self):
+        caller = self.front.associate()
+        caller.transport.abortConnection()
+        self.network.settle()
+        (line,) = self.lines()
+        self.assertIn(": connection lost (connection closed); nothing; ", line)
+        self.assertIn("; no upstream; ", line)
+
+    def test_an_abort_of_the_caller_is_told_with_its_numbers(self):
+        self.front.say(self.front.associate(), Abort(2, 6).encode())
+        (line,) = self.lines()
+        self.assertIn("aborted by the caller (aborted by the peer (2,6))", line)
+
+    def test_the_outcome_goes_along_for_who_counts(self):
+        self.front.say(self.front.associate(), ReleaseRQ().encode())
+        outcomes = [each["outcome"] for each in self.events if "outcome" in each]
+        self.assertEqual([each.end for each in outcomes], [End.RELEASED])
+
+    def test_each_kind_of_operation_is_named_as_the_standard_does(self):
+        outcome = Outcome("A", "B", ["x", "y"], failed=2, bytes_up=5, bytes_down=6)
+        outcome.operations.update({CommandField.C_STORE_RQ: 3, CommandField.N_EVENT_REPORT_RQ: 1})
+        outcome.finish(End.RELEASED)
+        self.front.census.enter()
+        self.front.listener._ended("there", 0.0, outcome)
+        (line,) = self.lines()
+        self.assertIn("3 C-STORE, 1 N-EVENT-REPORT, 2 failed; 5 bytes up, 6 down; by x, y", line)
+
+
+class Stopping(FrontCase):
+    def test_it_is_idle_while_no_operation_is_outstanding(self):
+        self.assertTrue(self.front.listener.is_idle)
+        caller = self.front.associate()
+        self.assertTrue(self.front.listener.is_idle)
+        self.front.say(caller, echo(1))
+        self.assertFalse(self.front.listener.is_idle)
+
+    def test_a_stop_aborts_associations_and_closes_everything(self):
+        caller, silent, asking = self.front.associate(), self.front.call(), self.front.call()
+        self.front.say(asking, associate_rq())
+        stopped = self.front.listener.stop()
+        self.assertNoResult(stopped)
+        self.network.settle()
+        self.successResultOf(stopped)
+        self.assertEqual(caller.since(), [Abort(2, 0)])
+        self.assertEqual(asking.since(), [Abort(2, 0)])
+        self.assertEqual(silent.since(), [])
+        self.assertTrue(caller.is_closed and silent.is_closed and asking.is_closed)
+        self.assertEqual(self.front.listener.connections, set())
+        self.assertEqual(len(self.lines()), 2)
+        self.assertTrue(all("ended by the relay's stop" in line for line in self.lines()))
+
+    def test_a_stop_does_not_wait_long_for_a_caller_that_reads_nothing(self):
+        caller = self.front.associate()
+        caller.transport.pauseProducing()
+        stopped = self.front.listener.stop()
+        self.network.wait(CLOSING_TIMEOUT)
+        self.successResultOf(stopped)
+
+    def test_a_stop_of_nothing_is_done_at_once(self):
+        self.successResultOf(self.front.listener.stop())
+
+    def test_each_connection_is_known_until_it_is_gone(self):
+        caller = self.front.call()
+        self.assertEqual(len(self.front.listener.connections), 1)
+        caller.transport.loseConnection()
+        self.network.settle()
+        self.assertEqual(self.front.listener.connections, set())
+
+    def test_an_acceptance_announces_no_more_than_the_listener_may(self):
+        caller = self.front.call(associate_rq())
+        self.front.answer()
+        (answer,) = caller.since()
+        self.assertIsInstance(answer, AssociateAC)
+        self.assertEqual(answer.user_information.maximum_length, 32768)

@@ -1,0 +1,269 @@
+"""TLS both ways: what gets through, what does not, and what is said of it (PS3.15 B.12)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import trustme
+from OpenSSL import SSL
+from twisted.internet.error import ConnectionDone
+
+from relay.config import ClientTLS, ServerTLS
+from relay.transport.reasons import describe
+from relay.transport.tls import client_options, server_options
+from tests.transport.tls_bed import (
+    DAY,
+    HOST,
+    Ends,
+    Pki,
+    Plain,
+    answer_to,
+    context,
+    hello_of_old,
+    meet,
+)
+
+RSA, ECDSA = trustme.KeyType.RSA, trustme.KeyType.ECDSA
+
+FIT = {
+    "ECDHE-RSA-AES128-GCM-SHA256": RSA,
+    "ECDHE-RSA-AES256-GCM-SHA384": RSA,
+    "ECDHE-ECDSA-AES128-GCM-SHA256": ECDSA,
+    "ECDHE-ECDSA-AES256-GCM-SHA384": ECDSA,
+}
+"""Suites of TLS 1.2 that PS3.15 B.12 asks for, and the key that each needs."""
+
+UNFIT = [
+    "ECDHE-RSA-AES128-SHA",
+    "ECDHE-RSA-AES128-SHA256",
+    "ECDHE-RSA-AES256-SHA384",
+    "ECDHE-RSA-CHACHA20-POLY1305",
+    "DHE-RSA-AES128-GCM-SHA256",
+    "AES128-GCM-SHA256",
+    "AES128-SHA",
+    "NULL-SHA256",
+]
+"""CBC, no forward secrecy, no encryption, or not of that list."""
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory) -> Pki:
+    return Pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="module")
+def other_pki(tmp_path_factory) -> Pki:
+    return Pki(tmp_path_factory.mktemp("other"))
+
+
+def believing(pki: Pki) -> ClientTLS:
+    return ClientTLS(pki.ca)
+
+
+def why(ends: Ends) -> tuple[str, str]:
+    """What either end's log would say."""
+    assert ends.server.why_lost is not None
+    assert ends.client.why_lost is not None
+    return describe(ends.server.why_lost), describe(ends.client.why_lost)
+
+
+def of(suites: str, first: int, last: int, tls: ServerTLS | None = None) -> Plain:
+    """A peer of these suites and versions, and of no others, with this certificate."""
+
+    def prepare(made: SSL.Context) -> None:
+        made.set_min_proto_version(first)
+        made.set_max_proto_version(last)
+        made.set_cipher_list(f"{suites}:@SECLEVEL=0".encode())
+        if tls is not None:
+            made.use_certificate_chain_file(str(tls.certificate))
+            made.use_privatekey_file(str(tls.key))
+
+    return Plain(context(prepare))
+
+
+def only(suite: str, tls: ServerTLS | None = None) -> Plain:
+    """A peer of TLS 1.2 with one suite."""
+    return of(suite, SSL.TLS1_2_VERSION, SSL.TLS1_2_VERSION, tls)
+
+
+def of_old(tls: ServerTLS | None = None) -> Plain:
+    """A peer of TLS 1.0 and 1.1."""
+    return of("ALL", SSL.TLS1_VERSION, SSL.TLS1_1_VERSION, tls)
+
+
+# what gets through
+
+
+def test_both_ends_of_the_relay_speak_tls_1_3(pki):
+    ends = meet(server_options(pki.server()), client_options(believing(pki), HOST))
+    assert ends.have_talked
+    assert ends.tls.get_protocol_version_name() == "TLSv1.3"
+
+
+@pytest.mark.parametrize(("suite", "kind"), FIT.items())
+def test_tls_1_2_with_a_fit_suite_gets_through_to_a_listener(pki, suite, kind):
+    ends = meet(server_options(pki.server(kind=kind)), only(suite))
+    assert ends.have_talked
+    assert (ends.tls.get_protocol_version_name(), ends.tls.get_cipher_name()) == ("TLSv1.2", suite)
+
+
+@pytest.mark.parametrize(("suite", "kind"), FIT.items())
+def test_tls_1_2_with_a_fit_suite_gets_through_to_an_upstream(pki, suite, kind):
+    ends = meet(only(suite, pki.server(kind=kind)), client_options(believing(pki), HOST))
+    assert ends.have_talked
+    assert ends.tls.get_cipher_name() == suite
+
+
+def test_the_chain_behind_a_certificate_is_sent_along_by_a_listener(pki):
+    ends = meet(server_options(pki.server(below=True)), client_options(believing(pki), HOST))
+    assert ends.have_talked
+
+
+def test_the_chain_behind_a_certificate_is_sent_along_to_an_upstream(pki):
+    server = attrs.evolve(pki.server(), client_ca=pki.ca)
+    ends = meet(server_options(server), client_options(pki.client(below=True), HOST))
+    assert ends.have_talked
+
+
+def test_an_upstream_may_be_called_by_its_address(pki):
+    server = server_options(pki.server("192.0.2.1"))
+    assert meet(server, client_options(believing(pki), "192.0.2.1")).have_talked
+    assert meet(server, client_options(believing(pki), "192.0.2.2")).have_nothing
+
+
+def test_a_name_may_be_given_where_it_is_not_the_addresss(pki):
+    tls = attrs.evolve(believing(pki), server_name=HOST)
+    assert meet(server_options(pki.server()), client_options(tls, "192.0.2.1")).have_talked
+
+
+# versions and suites
+
+
+def test_tls_1_1_is_refused_by_a_listener(pki):
+    ends = meet(server_options(pki.server(kind=RSA)), of_old())
+    assert ends.have_nothing
+    assert why(ends)[0] == "TLS: unsupported protocol"
+
+
+def test_tls_1_1_is_refused_of_an_upstream(pki):
+    server = of_old(pki.server(kind=RSA))
+    assert meet(server, of_old()).have_talked
+    ends = meet(server, client_options(believing(pki), HOST))
+    assert ends.have_nothing
+    assert why(ends)[1] == "TLS: tlsv1 alert protocol version"
+
+
+@pytest.mark.parametrize(
+    "version", [b"\x03\x00", b"\x03\x01", b"\x03\x02"], ids=lambda each: each.hex()
+)
+def test_an_old_hello_is_answered_with_an_alert_and_nothing_else(pki, version):
+    # Written by hand: what a library offers is for the library to say.
+    alert, reason = answer_to(hello_of_old(version), server_options(pki.server(kind=RSA)))
+    assert alert[0] == 0x15
+    assert alert[-2:] == bytes((2, 70))  # fatal, protocol_version
+    assert len(alert) == 7
+    assert reason.startswith("TLS: ")
+
+
+@pytest.mark.parametrize("suite", UNFIT)
+def test_an_unfit_suite_is_refused_both_ways_though_others_would_talk(pki, suite):
+    tls = pki.server(kind=RSA)
+    server = only(suite, tls)
+    assert meet(server, only(suite)).have_talked
+    ends = meet(server_options(tls), only(suite))
+    assert ends.have_nothing
+    assert why(ends)[0] == "TLS: no shared cipher"
+    assert meet(server, client_options(believing(pki), HOST)).have_nothing
+
+
+# whom an upstream is believed to be
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"),
+    [
+        ({"starts": -2 * DAY, "ends": -DAY}, "TLS: certificate verify failed"),
+        ({"starts": DAY, "ends": 2 * DAY}, "TLS: certificate verify failed"),
+        ({"name": "elsewhere.example.org"}, "TLS: the certificate is for another host name"),
+    ],
+    ids=["expired", "not yet valid", "wrong host name"],
+)
+def test_an_upstreams_certificate_that_is_no_good_is_refused(pki, how, reason):
+    ends = meet(server_options(pki.server(**how)), client_options(believing(pki), HOST))
+    assert ends.have_nothing
+    assert why(ends)[1] == reason
+
+
+def test_an_authority_that_nobody_named_is_not_believed(pki, other_pki):
+    ends = meet(server_options(other_pki.server()), client_options(believing(pki), HOST))
+    assert ends.have_nothing
+    assert why(ends)[1] == "TLS: certificate verify failed"
+
+
+def test_without_an_authority_named_the_platforms_are_believed_and_not_all(pki):
+    assert meet(server_options(pki.server()), client_options(ClientTLS(), HOST)).have_nothing
+
+
+# whom a caller has to be
+
+
+def asking(pki: Pki) -> Any:
+    """A listener that lets in who has a certificate from here."""
+    return server_options(attrs.evolve(pki.server(), client_ca=pki.ca))
+
+
+def test_a_caller_with_a_certificate_gets_through(pki):
+    assert meet(asking(pki), client_options(pki.client(), HOST)).have_talked
+
+
+def test_a_caller_without_a_certificate_does_not(pki):
+    ends = meet(asking(pki), client_options(believing(pki), HOST))
+    assert ends.server.heard == b""
+    assert why(ends)[0] == "TLS: peer did not return a certificate"
+    # In TLS 1.3 a caller learns of it behind its handshake only.
+    assert why(ends)[1] == "TLS: tlsv13 alert certificate required"
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"starts": -2 * DAY, "ends": -DAY}, {"starts": DAY, "ends": 2 * DAY}],
+    ids=["old", "new"],
+)
+def test_a_caller_whose_certificate_is_out_of_date_does_not(pki, how):
+    ends = meet(asking(pki), client_options(pki.client(**how), HOST))
+    assert ends.server.heard == b""
+    assert why(ends)[0] == "TLS: certificate verify failed"
+
+
+def test_a_caller_with_a_certificate_from_elsewhere_does_not(pki, other_pki):
+    tls = attrs.evolve(other_pki.client(), ca=pki.ca)
+    ends = meet(asking(pki), client_options(tls, HOST))
+    assert ends.server.heard == b""
+    assert why(ends)[0] == "TLS: certificate verify failed"
+
+
+def test_where_no_authority_is_named_callers_show_nothing(pki):
+    assert meet(server_options(pki.server()), client_options(pki.client(), HOST)).have_talked
+
+
+# and at the end
+
+
+def test_a_connection_that_ends_well_is_just_closed(pki):
+    ends = meet(server_options(pki.server()), client_options(believing(pki), HOST))
+    ends.client.transport.loseConnection()
+    ends.network.settle()
+    assert ends.server.why_lost is not None
+    assert ends.server.why_lost.check(ConnectionDone)
+
+
+def test_a_contexts_files_are_read_once_when_it_is_made(pki, tmp_path):
+    own = Pki(Path(tmp_path), pki.authority)
+    tls = own.server()
+    options = server_options(tls)
+    tls.certificate.unlink()
+    tls.key.unlink()
+    assert meet(options, client_options(believing(pki), HOST)).have_talked
