@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,31 @@ from tests.interop.relay_process import CANARY
 from tests.interop.server import LOOPBACK
 
 PATIENCE_S = 30.0
+
+
+class Checkpoint(threading.Event):
+    """Where pynetdicom's reactor waits while a service is used; `clear` returns when it does.
+
+    pynetdicom takes its reactor for paused an instant too early, and the reactor may then take the
+    response away from whoever waits for it, which shows with a peer that answers at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._reached = threading.Event()
+        self.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set; say so where that is not the case."""
+        if not self.is_set():
+            self._reached.set()
+        return super().wait(timeout)
+
+    def clear(self) -> None:
+        """Clear it, and wait until the reactor has come here."""
+        self._reached.clear()
+        super().clear()
+        self._reached.wait(PATIENCE_S)
 
 
 def associate(
@@ -33,7 +59,7 @@ def associate(
     """
     entity = AE(CALLER)
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = PATIENCE_S
-    return entity.associate(
+    association = entity.associate(
         LOOPBACK,
         door.port,
         contexts=list(contexts) or [build_context(uid) for uid in sop_classes],
@@ -42,6 +68,8 @@ def associate(
         evt_handlers=list(handlers),
         tls_args=(door.tls, "localhost") if door.tls else None,
     )
+    association._reactor_checkpoint = Checkpoint()
+    return association
 
 
 @contextmanager

@@ -36,10 +36,19 @@ class PeerFailed(Exception):
 
 
 def find_program(*names: str) -> str | None:
-    """Return the path of the first of `names` that is installed (Debian's Orthanc is in sbin)."""
-    places = os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"
-    found = (shutil.which(name, path=places) for name in names)
-    return next((path for path in found if path), None)
+    """Return the path of the first of `names` that is installed (Debian's Orthanc is in sbin).
+
+    pynetdicom brings Python scripts named like DCMTK's programs, and tox puts them first in PATH:
+    scripts are passed over.
+    """
+    path = os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"
+    found = (shutil.which(name, path=place) for name in names for place in path.split(os.pathsep))
+    return next((path for path in found if path and not _is_script(path)), None)
+
+
+def _is_script(path: str) -> bool:
+    with open(path, "rb") as file:
+        return file.read(2) == b"#!"
 
 
 def program(*names: str) -> str:
