@@ -152,6 +152,8 @@ class Message:
     command_set: bytes
     dataset: bytes = b""
     ended: bool = False
+    is_answered: bool = False
+    """Noted by tests whose peers answer what they got."""
 
 
 @attrs.define(eq=False)
@@ -262,6 +264,12 @@ class Caller(Peer):
     """Whoever called the relay; its near end is the crossing's Downstream."""
 
     accepted: AssociateAC | None = None
+
+    @property
+    def answer(self) -> AssociateAC:
+        """What it was told when it was accepted."""
+        assert self.accepted is not None, "it was not accepted"
+        return self.accepted
 
     def _over(self, what: str) -> None:
         assert not self.is_over, "an association ends once"
@@ -410,9 +418,9 @@ class Bank:
         return partial(self._call_off_lease, wish)
 
     def _call_off_lease(self, each: tuple[Wanted, Callable[[LeaseResult], None]]) -> None:
-        if each in self.wanted:
-            self.wanted.remove(each)
-            self.out.append("call off lease")
+        assert each in self.wanted, "called off what was answered"
+        self.wanted.remove(each)
+        self.out.append("call off lease")
 
     def grants(self, result: LeaseResult) -> None:
         """Answer the oldest wish for a lease."""

@@ -66,11 +66,11 @@ class End:
     # ITransport, IConsumer
 
     def write(self, data: bytes) -> None:
-        if self.is_lost or self._end or (self._is_closing and self._producer is None):
+        if self.is_lost or self._end or not data:
             return
-        if data:
-            self.unsent.append(data)
-        if self._producer is not None and not self._is_full and self._size > HIGH_WATER:
+        self.unsent.append(data)
+        if self._producer is not None and self._size > HIGH_WATER:
+            # Told again with each write, as Twisted does.
             self._is_full = True
             self._producer.pauseProducing()
 
@@ -78,6 +78,7 @@ class End:
         self.write(b"".join(data))
 
     def loseConnection(self) -> None:
+        self.is_reading = False
         self._is_closing = True
 
     def abortConnection(self) -> None:
@@ -100,7 +101,7 @@ class End:
         self.is_reading = False
 
     def resumeProducing(self) -> None:
-        self.is_reading = True
+        self.is_reading = not self._is_closing
 
     def stopProducing(self) -> None:
         self.loseConnection()
@@ -144,11 +145,10 @@ class End:
             self._lose(ConnectionLost if self.unsent else ConnectionDone)
         elif self.unsent and self.other.is_reading and self.other._end is None:
             self.other.protocol.dataReceived(self.unsent.popleft())
-        elif self._is_full and not self.unsent:
+        elif self._is_full and not self.unsent and self._producer is not None:
             self._is_full = False
-            if self._producer is not None:
-                self._producer.resumeProducing()
-        elif self._is_closing and not self.unsent and self._producer is None:
+            self._producer.resumeProducing()
+        elif self._is_closing and not self.unsent:
             self._lose(ConnectionDone)
         else:
             return False

@@ -15,14 +15,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from relay.wire.command import CommandField, CommandSet, decode, encode
-from relay.wire.pdu import (
-    DECODERS,
-    Abort,
-    AssociateRJ,
-    AssociateRQ,
-    ReleaseRP,
-    ReleaseRQ,
-)
+from relay.wire.pdu import DECODERS, Abort, AssociateRJ, AssociateRQ, ReleaseRP, ReleaseRQ
 from tests.vectors import (
     CT_IMAGE_STORAGE,
     EXPLICIT_LITTLE_ENDIAN,
@@ -340,12 +333,15 @@ class Archives(Factory):
         self.script = Script()
         self.associations: list[Archive] = []
         self.open: list[Archive] = []
+        self.most = 0
+        """Associations that were open at a time."""
 
     def buildProtocol(self, addr: object) -> Archive:  # type: ignore[override]
         archive = Archive()
         archive.factory = self
         self.associations.append(archive)
         self.open.append(archive)
+        self.most = max(self.most, len(self.open))
         return archive
 
     @property

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from relay.config import parse
 from relay.service import STOPPING_PERIOD, RelayService, relay_service
+from relay.transport.association import CLOSING_TIMEOUT
 from relay.transport.tls import client_options, server_options
 from relay.wire.pdu import Abort, AssociateAC, AssociateRJ, ReleaseRP, ReleaseRQ
 from tests.bed import NO_FOLDER, PORT, Bed, RelayCase, idle
@@ -257,6 +258,16 @@ class Stopping(RelayCase):
         self.assertEqual(caller.since(), [Abort(2, 0)])
         self.assertTrue(silent.is_closed)
         self.assertEqual(self.archive.heard[-1], ReleaseRQ())
+
+    def test_a_stop_waits_until_every_connection_is_closed(self):
+        caller = self.bed.associate()
+        caller.transport.pauseProducing()
+        stopped = self.bed.service.stopService()
+        self.network.wait(CLOSING_TIMEOUT / 2)
+        self.assertNoResult(stopped)
+        self.network.wait(CLOSING_TIMEOUT / 2)
+        self.successResultOf(stopped)
+        self.assertTrue(caller.is_closed)
 
     def test_a_caller_that_waits_for_its_answer_is_ended(self):
         self.archive.script.associate = lambda request: None

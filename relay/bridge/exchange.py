@@ -62,7 +62,7 @@ class Exchange:
 
     def __attrs_post_init__(self) -> None:
         self._of_caller = Window(self._obtain, self._caller_may_go_on)
-        self._of_upstreams = Window(self._call_back, lambda: not self._closed)
+        self._of_upstreams = Window(self._call_back)
 
     @property
     def is_idle(self) -> bool:

@@ -67,7 +67,7 @@ class Window:
     """
 
     start: Callable[[Operation], None]
-    is_open: Callable[[], bool]
+    is_open: Callable[[], bool] = lambda: True
     _line: deque[Operation] = attrs.field(factory=deque)
     _started: Operation | None = None
     _is_proceeding: bool = False

@@ -104,7 +104,7 @@ class Listener(Factory):
 def _how(outcome: Outcome) -> str:
     """How it ended, and why where that is more than the end itself."""
     assert outcome.end is not None
-    return f"{outcome.end.value} ({outcome.why})" if outcome.why else outcome.end.value
+    return f"{outcome.end.value}: {outcome.why}" if outcome.why else outcome.end.value
 
 
 def _what(outcome: Outcome) -> str:
@@ -112,6 +112,8 @@ def _what(outcome: Outcome) -> str:
     counts = [f"{number} {_name(field)}" for field, number in sorted(outcome.operations.items())]
     if outcome.failed:
         counts.append(f"{outcome.failed} failed")
+    if outcome.odd:
+        counts.append(f"{outcome.odd} of odd length")
     size = f"{outcome.bytes_up} bytes up, {outcome.bytes_down} down"
     by = f"by {', '.join(outcome.upstreams)}" if outcome.upstreams else "no upstream"
     return f"{', '.join(counts) or 'nothing'}; {size}; {by}"

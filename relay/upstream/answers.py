@@ -6,15 +6,20 @@ With it the next caller that proposes the same is answered at once, without a wo
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 import attrs
 
 from relay.bridge.ports import Clock
 from relay.wire.negotiation import Answer, Offer
 
-MOST_SYNTAXES = 65_536
-"""Transfer syntaxes in all offers that are remembered, per upstream. It bounds memory, whatever is
-proposed: a kind of device proposes some hundreds, and a site has some dozens of kinds."""
+MOST_BYTES = 4 * 1024 * 1024
+"""Bytes of all offers that are remembered, per upstream, as `size_of` reckons them. It bounds
+memory, whatever is proposed: a kind of device proposes some hundreds of transfer syntaxes, and a
+site has some dozens of kinds."""
+
+PART = 64
+"""Bytes that a UID or an item takes in memory beside its own."""
 
 ANSWER_LIFETIME = 600.0
 """Seconds that an answer holds: how long a changed archive may go unnoticed."""
@@ -28,7 +33,7 @@ class Answers:
     _known: OrderedDict[tuple[bytes, Offer], tuple[float, Answer]] = attrs.field(
         factory=OrderedDict
     )
-    _syntaxes: int = 0
+    _size: int = 0
 
     def get(self, calling_field: bytes, offer: Offer) -> Answer | None:
         """The answer to an offer like this one, with its context ids."""
@@ -51,19 +56,24 @@ class Answers:
         if key in self._known:
             self._forget(key)
         self._known[key] = (self.clock.seconds(), answer.renumbered(normalised))
-        self._syntaxes += _syntaxes(normalised)
-        while self._syntaxes > MOST_SYNTAXES:
+        self._size += size_of(normalised)
+        while self._size > MOST_BYTES:
             self._forget(next(iter(self._known)))
 
     def clear(self) -> None:
         """The upstream has contradicted one: ask again."""
         self._known.clear()
-        self._syntaxes = 0
+        self._size = 0
 
     def _forget(self, key: tuple[bytes, Offer]) -> None:
         del self._known[key]
-        self._syntaxes -= _syntaxes(key[1])
+        self._size -= size_of(key[1])
 
 
-def _syntaxes(offer: Offer) -> int:
-    return sum(len(each.transfer_syntaxes) for each in offer.contexts)
+def size_of(offer: Offer) -> int:
+    """Roughly the bytes that an offer takes in memory."""
+    items: list[Any] = [*offer.contexts, *offer.roles, *offer.extended, *offer.common_extended]
+    parts = len(items)
+    parts += sum(len(each.transfer_syntaxes) for each in offer.contexts)
+    parts += sum(len(each.related_general_sop_class_uids) for each in offer.common_extended)
+    return PART * parts + sum(len(each.encode()) for each in items)

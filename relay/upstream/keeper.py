@@ -176,12 +176,12 @@ class Keeper:
             self._is_assigning = False
 
     def _carry_out(self) -> bool:
-        """Carry out the first step, which may change everything; whether there was one."""
+        """Carry out the first step that can be, which may change everything; whether one could."""
         requests = {waiter.request: waiter for waiter in self._waiting}
         steps = assign(requests, self._members.values(), self.limits.maximum)
-        if not steps:
+        step = next((each for each in steps if not isinstance(each, Open) or self._has_room), None)
+        if step is None:
             return False
-        step = steps[0]
         if isinstance(step, HandOut):
             self._hand_out(requests[step.request], step.member)
         elif isinstance(step, Open):
@@ -189,6 +189,15 @@ class Keeper:
         else:
             self._association_of(step.member).release()
         return True
+
+    @property
+    def _has_room(self) -> bool:
+        """Whether one more can be opened: to the upstream those that are just ending count, too."""
+        return len(self._connections) < self.limits.maximum
+
+    def _disconnected(self, association: UpstreamAssociation) -> None:
+        self._connections.discard(association)
+        self._assign()
 
     def _hand_out(self, waiter: Waiter, member: Member) -> None:
         association = self._association_of(member)
@@ -211,7 +220,7 @@ class Keeper:
         self._opening[association] = waiter
         waiter.association = association
         self._connections.add(association)
-        association.closed.addCallback(lambda _: self._connections.discard(association))
+        association.closed.addCallback(lambda _: self._disconnected(association))
         waiter.dialling = self.dialer.dial(association)
 
     def _call_off(self, waiter: Waiter) -> None:

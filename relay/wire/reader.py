@@ -116,7 +116,7 @@ class Reader:
 
     maximum: int
     is_established: bool = False
-    """Once it is, an A-ASSOCIATE PDU is out of place, and a long one is not gathered to see that."""
+    """Once it is, an A-ASSOCIATE PDU is out of place: a long one is not gathered to see that."""
     _data: bytes = attrs.field(default=b"", repr=False)
     _at: int = 0
     _held: bytearray = attrs.field(factory=bytearray, repr=False)

@@ -18,12 +18,10 @@ from struct import Struct
 
 import attrs
 
-from relay.wire.pdu import PDU_HEADER_LENGTH, PDV_HEADER_LENGTH, PDUType
+from relay.wire.pdu import PDV_HEADER_LENGTH, PDUType
 from relay.wire.reader import COMMAND, LAST, Buffer, Fragments
 
 _BOTH = Struct(">BxLLBB")
-
-HEADERS_LENGTH = PDU_HEADER_LENGTH + PDV_HEADER_LENGTH
 
 SMALLEST = PDV_HEADER_LENGTH + 2
 """The smallest maximum length that anything can be cut to: two bytes at a time."""
@@ -78,7 +76,6 @@ class Writer:
             and not self._carry
         ):
             self._open = self._due = self._awaited = fragments.missing
-            self._last = fragments.control & LAST
             return [fragments.raw]
         return self._cut(context_id, fragments)
 

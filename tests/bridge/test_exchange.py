@@ -486,6 +486,14 @@ def test_a_malformed_request_is_refused_and_the_association_goes_on(crossing, da
     assert crossing.since() == ["lease archive"]
 
 
+def test_the_dataset_of_a_malformed_request_goes_nowhere(crossing):  # 39
+    crossing.caller.says(STORE, "PIXELS", on=3)
+    crossing.lends().says(reply(F.C_STORE_RQ), on=3)
+    crossing.since()
+    crossing.caller.says(WITHOUT_TYPE, "PIX", "ELS", on=3)
+    assert crossing.since() == ["caller 3: C-STORE-RSP 8 0212"]
+
+
 @pytest.mark.parametrize("command_set", [WITHOUT_ID, WITHOUT_FIELD, WITHOUT_STATUS, b"", b"\0" * 5])
 def test_a_malformed_command_that_cannot_be_answered_is_an_abort(crossing, command_set):  # 39
     crossing.caller.says(command_set, on=3)
@@ -1117,6 +1125,21 @@ def test_commands_that_wait_are_held_within_the_same_bound(crossing):
     assert crossing.caller.is_paused
 
 
+def test_cancels_are_not_held_for_longer_than_what_they_cancel(crossing):
+    crossing.caller.says(QUERY, "NAME", on=5)
+    for _ in range(2000):
+        crossing.caller.says(cancel(1), on=5)
+    a = crossing.lends()
+    assert len(a.got) == 2
+    a.says(reply(F.C_FIND_RQ, 1, 0xFE00), on=5)
+    assert not crossing.caller.is_paused
+    for _ in range(2000):
+        crossing.caller.says(QUERY, "NAME", on=5)
+        crossing.caller.says(cancel(1), on=5)
+        crossing.bank.grants(Unavailable())
+    assert not crossing.caller.is_paused
+
+
 def test_a_thousand_requests_that_waited_and_fail_do_not_nest(crossing):
     crossing.caller.says(STORE, "X", on=3)
     count = sys.getrecursionlimit() + 1
@@ -1234,6 +1257,20 @@ def test_what_a_lost_upstream_still_had_to_say_is_forgotten(two):
     two.since()
     a.ends("ERY")
     assert two.since() == ["caller 7: ERY", "caller 5: C-FIND-RSP 2 A700"]
+
+
+def test_a_response_of_another_upstream_than_the_one_at_work_is_an_abort_to_it():
+    crossing = established({3: CT_IMAGE_STORAGE, 5: WORKLIST}, routes=TWO)
+    crossing.caller.says(STORE, "X", on=3)
+    a = crossing.lends("a", {3: CT_IMAGE_STORAGE})
+    a.says(reply(F.C_STORE_RQ), on=3)
+    crossing.caller.says(request(F.C_FIND_RQ, 2, WORKLIST), "LIST", on=5)
+    r = crossing.lends("r", {3: WORKLIST})
+    crossing.since()
+    a.says(reply(F.C_FIND_RQ, 2), on=3)
+    assert crossing.since() == ["a aborted 2,5"]
+    r.says(reply(F.C_FIND_RQ, 2), on=3)
+    assert crossing.since() == ["caller 5: C-FIND-RSP 2 0000", "r given back"]
 
 
 def test_requests_of_two_upstreams_reach_the_caller_one_after_the_other(two):

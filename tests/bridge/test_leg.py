@@ -61,7 +61,7 @@ class Bench:
     """A leg between a bank and a user, and what `obtain` gave."""
 
     def __init__(self, manners=MANNERS):
-        self.out = []
+        self.out: list[str] = []
         self.clock = Clock()
         self.bank = Bank(self.out)
         self.user = User(self.out)
@@ -269,7 +269,7 @@ def test_an_operation_that_outlives_its_lease_keeps_none(bench):
 def test_a_lease_stays_while_its_upstream_awaits_the_callers_answer(linger, look):
     bench = Bench(attrs.evolve(MANNERS, linger=linger))
     bench.leased(F.C_FIND_RQ, on=5)
-    bench.user.busy.append(bench.leg.party)
+    bench.user.busy.append(bench.parties[0])
     bench.leg.done(F.C_FIND_RQ)
     bench.clock.advance(look)
     assert bench.since() == []
@@ -399,9 +399,9 @@ def test_a_lost_lease_is_reported_once_and_nothing_is_due_any_more(bench):
     lease = bench.leased()
     lease.fills()
     lease.falls()
-    bench.clock.advance(3600)
     assert bench.since() == ["lost"]
     assert bench.leg.party is None
+    assert bench.clock.getDelayedCalls() == []
 
 
 def test_a_lingering_lease_that_is_lost_is_replaced_unnoticed(bench):

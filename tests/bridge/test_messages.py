@@ -145,6 +145,12 @@ def test_after_a_command_that_was_not_understood_its_dataset_may_follow():
     assert assembler.expect is Expect.COMMAND
 
 
+def test_a_dataset_does_not_follow_once_the_next_command_has_begun():
+    assembler = not_understood()
+    assembler.command(fragments(COMMAND, b"COM"))
+    assert out_of_order(assembler, assembler.dataset, fragments(LAST, b"PIXELS")) == UNEXPECTED
+
+
 def test_once_a_dataset_has_begun_nobody_doubts_that_one_follows():
     assembler = not_understood()
     assembler.dataset(fragments(0, b"PIX"))

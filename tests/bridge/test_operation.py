@@ -27,7 +27,7 @@ class Starts:
     """A window whose starts are written down; `shut` keeps it from starting any."""
 
     def __init__(self):
-        self.started = []
+        self.started: list[Operation] = []
         self.shut = False
         self.window = Window(self.started.append, lambda: not self.shut)
 
@@ -51,7 +51,7 @@ def test_an_operation_is_known_by_its_request(caller):
 
 
 def test_the_request_leaves_on_the_performers_context(caller):
-    out = []
+    out: list[str] = []
     one, performer = operation(caller, 7), some_party("a", out)
     one.perform(performer, 5)
     assert out == ["a 5: C-STORE-RQ 7"]
@@ -59,7 +59,7 @@ def test_the_request_leaves_on_the_performers_context(caller):
 
 
 def test_a_cancel_that_came_early_leaves_right_behind_the_request(caller):
-    out = []
+    out: list[str] = []
     one = operation(caller, 7)
     one.cancel = Delivery(cancel(7), ended=True)
     one.perform(some_party("a", out), 5)
@@ -67,7 +67,8 @@ def test_a_cancel_that_came_early_leaves_right_behind_the_request(caller):
 
 
 def test_a_timer_is_stopped_once_and_for_all(caller):
-    clock, fired = Clock(), []
+    clock = Clock()
+    fired: list[str] = []
     one = operation(caller)
     one.timer = clock.callLater(5, fired.append, "late")
     one.stop_timer()

@@ -104,8 +104,9 @@ def test_retiring_an_open_source_does_nothing_and_late_openings_do_nothing_more(
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3))))
 def test_a_source_is_paused_exactly_while_there_is_a_cause(steps):
-    tap, causes = Tap(), set()
+    tap = Tap()
     valve = Valve(tap)
+    causes: set[int] = set()
     for closes, cause in steps:
         (valve.close if closes else valve.open)(cause)
         (causes.add if closes else causes.discard)(cause)

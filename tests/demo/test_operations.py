@@ -95,7 +95,7 @@ class Storing(DoorTestCase):
         assert self.names() == []
         assert self.stored() == 0x0000
 
-    def test_a_c_cancel_does_not_touch_an_object(self) -> None:
+    def test_a_command_in_the_middle_of_an_object_is_the_end_of_both(self) -> None:
         modality = self.store_half()
         modality.say(1, encode({0x0100: CommandField.C_CANCEL_RQ, 0x0120: 1, 0x0800: NO_DATASET}))
         self.network.settle()

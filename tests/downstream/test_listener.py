@@ -94,13 +94,13 @@ class Lines(FrontCase):
         caller.transport.abortConnection()
         self.network.settle()
         (line,) = self.lines()
-        self.assertIn(": connection lost (connection closed); nothing; ", line)
+        self.assertIn(": connection lost: connection closed; nothing; ", line)
         self.assertIn("; no upstream; ", line)
 
     def test_an_abort_of_the_caller_is_told_with_its_numbers(self):
         self.front.say(self.front.associate(), Abort(2, 6).encode())
         (line,) = self.lines()
-        self.assertIn("aborted by the caller (aborted by the peer (2,6))", line)
+        self.assertIn("aborted by the caller: aborted by the peer (2,6)", line)
 
     def test_the_outcome_goes_along_for_who_counts(self):
         self.front.say(self.front.associate(), ReleaseRQ().encode())

@@ -11,11 +11,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from relay.transport.association import (
-    CLOSING_TIMEOUT,
-    FLUSHING_TIMEOUT,
-    AssociationProtocol,
-)
+from relay.transport.association import CLOSING_TIMEOUT, FLUSHING_TIMEOUT, AssociationProtocol
 from relay.wire.pdu import Abort, AssociateAC, AssociateRJ, AssociateRQ
 from relay.wire.reader import Fragments
 from relay.wire.state import State

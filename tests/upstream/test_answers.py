@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import attrs
+import pytest
 from twisted.internet.task import Clock
 
-from relay.upstream.answers import ANSWER_LIFETIME, MOST_SYNTAXES, Answers
+import relay.upstream.answers as answers_module
+from relay.upstream.answers import ANSWER_LIFETIME, Answers
 from relay.wire.items import ContextResult, PresentationContextAC, PresentationContextRQ
 from relay.wire.negotiation import Answer, Offer
-from relay.wire.user_information import RoleSelection, UserIdentityAC, UserIdentityRQ
+from relay.wire.user_information import (
+    RoleSelection,
+    SOPClassCommonExtendedNegotiation,
+    SOPClassExtendedNegotiation,
+    UserIdentityAC,
+    UserIdentityRQ,
+)
 from tests.vectors import CT_IMAGE_STORAGE, IMPLICIT_LITTLE_ENDIAN, VERIFICATION
 
 CALLING = b"MODALITY".ljust(16)
@@ -21,10 +29,6 @@ def offer(*contexts: tuple[int, str]) -> Offer:
             PresentationContextRQ(each, name, (IMPLICIT_LITTLE_ENDIAN,)) for each, name in contexts
         )
     )
-
-
-def long_offer(name: str, syntaxes: int) -> Offer:
-    return Offer((PresentationContextRQ(1, name, (IMPLICIT_LITTLE_ENDIAN,) * syntaxes),))
 
 
 def answer(*ids: int) -> Answer:
@@ -113,29 +117,72 @@ def test_after_a_contradiction_nothing_is_known():
     assert answers.get(CALLING, OFFER) is None
 
 
-def test_the_answers_used_longest_ago_give_way_to_more_than_are_kept():
-    answers = knowing()
-    second = offer((1, "2.25.1"))
-    answers.put(CALLING, second, answer(1))
-    answers.put(CALLING, long_offer("2.25.9", MOST_SYNTAXES - 3), answer(1))
-    assert answers.get(CALLING, OFFER) == ANSWER
-    answers.put(CALLING, offer((1, "2.25.8")), answer(1))
-    assert answers.get(CALLING, OFFER) == ANSWER
-    assert answers.get(CALLING, second) is None
+@pytest.fixture
+def three(monkeypatch):
+    """Room for three answers to offers like OTHERS."""
+    monkeypatch.setattr(answers_module, "MOST_BYTES", 3 * answers_module.size_of(OTHERS[0]))
 
 
-def test_an_answer_that_is_renewed_counts_once():
-    answers = knowing()
-    long = long_offer("2.25.9", MOST_SYNTAXES - 2)
-    for _ in range(3):
-        answers.put(CALLING, long, answer(1))
-    assert answers.get(CALLING, OFFER) == ANSWER
+OTHERS = [offer((1, f"2.25.{number}")) for number in range(4)]
 
 
-def test_an_offer_longer_than_all_that_is_kept_is_not_kept():
+def kept(answers: Answers) -> list[bool]:
+    return [answers.get(CALLING, each) is not None for each in OTHERS]
+
+
+def test_the_answers_used_longest_ago_give_way_to_more_than_are_kept(three):
     answers = Answers(Clock())
-    long = long_offer("2.25.9", MOST_SYNTAXES + 1)
-    answers.put(CALLING, long, answer(1))
+    for each in OTHERS[:3]:
+        answers.put(CALLING, each, answer(1))
+    assert answers.get(CALLING, OTHERS[0]) is not None
+    answers.put(CALLING, OTHERS[3], answer(1))
+    assert kept(answers) == [True, False, True, True]
+
+
+def test_an_answer_that_is_renewed_counts_once(three):
+    answers = Answers(Clock())
+    for each in (*OTHERS[:3], OTHERS[0], OTHERS[0]):
+        answers.put(CALLING, each, answer(1))
+    assert kept(answers) == [True, True, True, False]
+
+
+def test_what_is_forgotten_makes_room(three):
+    answers = Answers(clock := Clock())
+    for each in OTHERS[:3]:
+        answers.put(CALLING, each, answer(1))
+    answers.clear()
+    for each in OTHERS[:3]:
+        answers.put(CALLING, each, answer(1))
+    assert kept(answers) == [True, True, True, False]
+    clock.advance(ANSWER_LIFETIME + 1)
+    assert kept(answers) == [False] * 4
+    for each in OTHERS[1:]:
+        answers.put(CALLING, each, answer(1))
+    assert kept(answers) == [False, True, True, True]
+
+
+def test_an_offer_longer_than_all_that_is_kept_is_not_kept(three):
+    answers = Answers(Clock())
+    long = offer(*((each, "2.25.1") for each in (1, 3, 5, 7)))
+    answers.put(CALLING, long, answer(1, 3, 5, 7))
     assert answers.get(CALLING, long) is None
-    answers.put(CALLING, OFFER, ANSWER)
-    assert answers.get(CALLING, OFFER) == ANSWER
+    answers.put(CALLING, OTHERS[0], answer(1))
+    assert answers.get(CALLING, OTHERS[0]) is not None
+
+
+MANY = ("1.2",) * 1000
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"contexts": (PresentationContextRQ(1, VERIFICATION, MANY),)},
+        {"contexts": (PresentationContextRQ(1, "1" * 60_000, ("1.2",)),)},
+        {"roles": (RoleSelection("1.2", True, True),) * 1000},
+        {"extended": (SOPClassExtendedNegotiation("1.2", bytes(60_000)),)},
+        {"common_extended": (SOPClassCommonExtendedNegotiation("1.2", "1.2", MANY),)},
+    ],
+    ids=["syntaxes", "a long name", "roles", "extended", "common extended"],
+)
+def test_whatever_an_offer_is_long_of_counts(more):
+    assert answers_module.size_of(attrs.evolve(OFFER, **more)) > 60_000

@@ -6,11 +6,12 @@ from functools import partial
 
 from twisted.internet.defer import CancelledError
 
+from relay.transport.association import CLOSING_TIMEOUT
 from relay.upstream.keeper import LONGEST_AVOIDANCE, SHORTEST_AVOIDANCE, Limits
 from relay.upstream.pool import Request
 from relay.upstream.protocol import RELEASE_TIMEOUT, NotAccepted, Unreachable
 from relay.wire.errors import AbortSource
-from relay.wire.pdu import Abort, AssociateRJ, ReleaseRQ
+from relay.wire.pdu import Abort, AssociateRJ, ReleaseRP, ReleaseRQ
 from tests.bed import LogCase
 from tests.peers import accept_all
 from tests.upstream.rig import CT, ECHO, IDENTIFIED, Lessee, Rig, fresh, wants
@@ -40,6 +41,7 @@ class KeeperCase(LogCase):
         self.successResultOf(stopped)
         self.assertEqual(self.network.getDelayedCalls(), [])
         self.assertEqual(list(self.network.ends), [])
+        self.assertLessEqual(self.archive.most, self.limits.maximum)
 
     def assertKeeps(self, counts: str) -> None:
         self.assertEqual(repr(self.keeper), f"<Keeper pacs: {counts}>")
@@ -119,6 +121,29 @@ class Bounds(KeeperCase):
         self.assertEqual(self.archive.associations[0].heard[-1], ReleaseRQ())
         self.assertKeeps("0 opening, 0 idle, 2 leased, 0 waiting")
         self.assertTrue(kept.layer.established)
+
+    def test_one_that_makes_room_has_ended_before_another_is_opened(self):
+        self.rig.lease()
+        self.rig.give_back(self.rig.lease())
+        self.archive.script.release = None
+        self.rig.ask(wants(CT, calling=b"OTHER".ljust(16)))
+        self.network.wait(1)
+        self.assertEqual(self.archive.associations[1].heard[-1], ReleaseRQ())
+        self.assertEqual(len(self.archive.associations), 2)
+        self.assertKeeps("0 opening, 0 idle, 1 leased, 1 waiting")
+        self.archive.associations[1].say(ReleaseRP().encode())
+        self.network.settle()
+        self.assertEqual(len(self.archive.associations), 3)
+        self.assertEqual(len(self.rig.given), 1)
+
+    def test_while_one_makes_room_others_get_what_suits_them(self):
+        first, second = self.rig.lease(), self.rig.lease()
+        self.archive.script.release = None
+        self.rig.ask(wants(CT, calling=b"OTHER".ljust(16)))
+        self.rig.give_back(first)
+        self.rig.ask()
+        self.rig.give_back(second)
+        self.assertEqual(self.rig.given, [second])
 
     def test_an_idle_association_is_released_when_its_time_is_up(self):
         self.rig.give_back(self.rig.lease())
@@ -412,6 +437,15 @@ class Stopping(KeeperCase):
         self.assertFalse(leased.layer.established)
         self.assertEqual(self.archive.open, [])
         self.assertEqual(self.network.getDelayedCalls(), [])
+
+    def test_a_stop_waits_for_what_was_aborted_before(self):
+        self.rig.lease().abort("it was enough")
+        self.archive.associations[0].transport.pauseProducing()
+        stopped = self.keeper.stop()
+        self.network.wait(CLOSING_TIMEOUT / 2)
+        self.assertNoResult(stopped)
+        self.network.wait(CLOSING_TIMEOUT / 2)
+        self.successResultOf(stopped)
 
     def test_nothing_is_opened_any_more(self):
         self.successResultOf(self.keeper.stop())

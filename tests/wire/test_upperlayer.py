@@ -469,6 +469,16 @@ def test_in_an_association_a_breach_is_answered_with_2_and_its_reason(row):
     assert held(bench.layer.reader) == 0
 
 
+@pytest.mark.parametrize("side", [acceptor, requestor])
+@pytest.mark.parametrize("kind", [1, 2])
+def test_in_an_association_a_long_associate_pdu_is_refused_on_its_header(side, kind):
+    made = ACCEPTED if side is acceptor else (E.ASSOCIATE_AC_RECEIVED,)
+    bench = side(*made)
+    bench.layer.received(octets(f"0{kind} 00 00010000"))
+    what = f"protocol error: PDU type 0{kind}H again"
+    assert bench.since() == ["start artim", abort(2, 2), ("lost", what)]
+
+
 @pytest.mark.parametrize("length", [0, 3, 5, 2**32 - 1])
 def test_a_malformed_abort_is_not_answered(length):
     bench = acceptor(*ACCEPTED)

@@ -129,6 +129,7 @@ def test_user_information_survives_encoding(information):
     raw = information.encode()
     assert raw[:4] == vectors.item(0x50, raw[4:])[:4]
     assert UserInformation.decode(raw[4:]) == information
+    assert information.length == len(raw) - 4
 
 
 def test_user_information_without_anything_is_accepted():

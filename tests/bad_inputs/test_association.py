@@ -1,0 +1,293 @@
+"""Requests that ask for too much, or for nothing that makes sense: "Association"."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from typing import Any, cast
+
+from twisted.logger import Logger
+
+from relay.downstream.listener import Listener
+from relay.wire.pdu import AssociateRJ
+from tests.bad_inputs.case import (
+    CALLED_UNKNOWN,
+    CALLING_UNKNOWN,
+    NO_ASSOCIATION,
+    TOO_MANY,
+    BadInputs,
+    allocating_at_most,
+    is_the_relays,
+    nothing_touched,
+    refusing,
+)
+from tests.peers import (
+    A_DATASET,
+    ECHO,
+    FIND,
+    PENDING,
+    STORE,
+    Caller,
+    Message,
+    associate_rq,
+    context_item,
+    find,
+    identity,
+    proposals,
+    response_of,
+    said,
+)
+from tests.vectors import IMPLICIT_LITTLE_ENDIAN, VERIFICATION, item
+
+
+class Requests(BadInputs):
+    def test_a_sub_item_longer_than_its_parent(self):
+        # bad-inputs 18
+        def longer(inner: bytes) -> bytes:
+            return inner[:2] + (len(inner) + 100).to_bytes(2, "big") + inner[4:]
+
+        context = context_item(1, VERIFICATION, IMPLICIT_LITTLE_ENDIAN)
+        syntax = item(0x30, VERIFICATION.encode()) + longer(item(0x40, b"1.2.840.10008.1.2"))
+        for request in (
+            associate_rq(longer(context)),
+            associate_rq(item(0x20, bytes((1, 0, 0, 0)) + syntax)),
+            associate_rq(user_items=longer(item(0x52, b"2.25.1"))),
+            associate_rq(user_items=item(0x54, bytes((0xFF, 0xFF)) + b"1.2")),
+            associate_rq(user_items=item(0x58, b"\x02\x00\xff\xffx")),
+            associate_rq(more_items=longer(item(0x10, b"1.2"))),
+        ):
+            self.assertAnswered(self.stranger(request), NO_ASSOCIATION)
+
+    def test_thousands_of_sub_items_that_each_declare_64_kib(self):
+        # bad-inputs 19
+        request = associate_rq(user_items=bytes.fromhex("56 00 FFFF") * 16000)
+        with allocating_at_most(4 * len(request)):
+            caller = self.stranger(request)
+        self.assertAnswered(caller, NO_ASSOCIATION)
+
+    def test_items_that_nobody_knows(self):
+        # bad-inputs 20
+        self.assertAccepted(
+            more_items=item(0x77, b"CANARY"), user_items=item(0x5F, b"CANARY") + item(0xEE, b"")
+        )
+        request = self.archive.heard[0]
+        self.assertNotIn(b"CANARY", request.encode())
+
+    def test_a_protocol_version_without_bit_0(self):
+        # bad-inputs 21
+        for version in (0, 2, 0x8000, 0xFFFE):
+            self.assertEqual(self.asked(version=version), AssociateRJ(1, 2, 2))
+
+    def test_a_protocol_version_with_bits_beside_bit_0(self):
+        # bad-inputs 21
+        for version in (1, 3, 0x8001, 0xFFFF):
+            self.assertAccepted(version=version)
+
+    def test_a_wrong_application_context_name(self):
+        # bad-inputs 22
+        for name in ("1.2.840.10008.3.1.1.2", "", "1.2.840.10008.3.1.1.1.1"):
+            self.assertEqual(self.asked(application_context=name), AssociateRJ(1, 1, 2))
+
+    def test_ae_titles_that_are_blank_or_hold_control_characters(self):
+        # bad-inputs 23
+        for title in (
+            b" ",
+            b"\0" * 16,
+            b"REL\0AY",
+            b"REL\nAY",
+            b"\rRELAY",
+            b"RELAY\x7f",
+            b"\x1b[2J",
+        ):
+            self.assertEqual(self.asked(called=title), CALLED_UNKNOWN)
+            self.assertEqual(self.asked(calling=title), CALLING_UNKNOWN)
+
+    def test_ae_titles_with_nuls_and_spaces_behind_them(self):
+        # bad-inputs 23
+        for padding in (b"\0", b"\0" * 11, b" \0 \0", b" "):
+            self.assertAccepted(called=b"RELAY" + padding, calling=b"MODALITY" + padding)
+
+    def test_an_ae_title_that_looks_like_a_path(self):
+        # bad-inputs 24
+        with nothing_touched(self):
+            self.assertAccepted(calling=b"../x")
+            self.assertEqual(self.asked(called=b"../x"), CALLED_UNKNOWN)
+        self.assertEqual(self.archive.heard[0].calling, "../x")
+        self.assertTrue(self.lines()[0].startswith("'../x' at 192.0.2.7 called 'RELAY'"))
+
+    def test_what_a_peer_calls_itself_is_escaped_in_the_log(self):
+        # bad-inputs 24
+        self.asked(calling=b"A\r\n2026-01-01 B")
+        self.asked(called=b"\x1b[2JX")
+        self.assertFalse(any(control in "".join(self.lines()) for control in "\r\n\x1b"))
+
+    def test_a_called_title_that_nobody_has(self):
+        # bad-inputs 25
+        self.assertEqual(self.asked(called=b"NOBODY"), CALLED_UNKNOWN)
+
+    def test_a_context_id_that_is_even_or_0(self):
+        # bad-inputs 26
+        for identifier in (0, 2, 254):
+            contexts = context_item(identifier, VERIFICATION, IMPLICIT_LITTLE_ENDIAN)
+            self.assertAnswered(self.stranger(associate_rq(contexts)), NO_ASSOCIATION)
+
+    def test_the_same_context_id_twice(self):
+        # bad-inputs 27
+        contexts = proposals((ECHO,)) + proposals((STORE,)) + proposals((ECHO,))
+        self.assertAnswered(self.stranger(associate_rq(contexts)), NO_ASSOCIATION)
+
+    def test_the_same_transfer_syntax_twice(self):
+        # bad-inputs 28
+        contexts = context_item(1, VERIFICATION, *[IMPLICIT_LITTLE_ENDIAN] * 3)
+        answer = self.assertAccepted(contexts=contexts)
+        self.assertEqual([(each.id, each.result) for each in answer.contexts], [(1, 0)])
+
+    def test_contexts_that_the_archive_refuses(self):
+        # bad-inputs 29
+        for result in (1, 2, 3, 4):
+            self.archive.script.associate = refusing(result)
+            answer = self.assertAccepted(calling=f"TRY{result}".encode())
+            self.assertEqual({each.result for each in answer.contexts}, {result})
+
+    def test_a_request_without_a_context(self):
+        # bad-inputs 65
+        self.assertAnswered(self.stranger(associate_rq(b"")), NO_ASSOCIATION)
+
+    def test_a_maximum_length_of_0(self):
+        # bad-inputs 30
+        answer = self.assertAccepted(maximum=0)
+        # The relay's own is never 0.
+        self.assertEqual(answer.user_information.maximum_length, 16384)
+        asked = self.archive.heard[0].user_information.maximum_length
+        self.assertEqual(asked, 131072)
+
+    def test_a_maximum_length_that_nothing_fits_in(self):
+        # bad-inputs 30
+        for maximum in (1, 7, 127):
+            self.assertEqual(self.asked(maximum=maximum), AssociateRJ(1, 2, 1))
+        self.assertAccepted(maximum=128)
+
+    def test_no_maximum_length(self):
+        # bad-inputs 30, 66: 16 KiB are assumed, so a longer PDU of the archive is cut.
+        caller = self.bed.associate(associate_rq(maximum=None))
+        lengths = self.longest_pdus(caller, 100_000)
+        self.assertLessEqual(max(lengths), 16384)
+
+    def test_a_maximum_length_that_is_kept_to(self):
+        # bad-inputs 30
+        for maximum in (128, 1000, 4096):
+            caller = self.bed.associate(associate_rq(maximum=maximum))
+            lengths = self.longest_pdus(caller, 20_000)
+            self.assertLessEqual(max(lengths), maximum)
+
+    def longest_pdus(self, caller: Caller, size: int) -> list[int]:
+        """The lengths of the P-DATA-TFs that bring an identifier of this size."""
+        lengths: list[int] = []
+        hear = caller._data
+
+        def note(body: bytes) -> None:
+            lengths.append(len(body))
+            hear(body)
+
+        caller._data = note  # type: ignore[method-assign]
+        self.archive.script.answer = lambda message: found(message, bytes(size))
+        self.bed.say(caller, find(b"identifier"))
+        pending, done = caller.since()
+        self.assertEqual(pending.dataset, bytes(size))
+        self.assertEqual(done.told, ("C_FIND_RSP", 1, 0))
+        self.bed.release(caller)
+        return lengths
+
+    def test_user_information_that_leaves_no_room_for_the_relays_own(self):
+        def extended(length: int) -> bytes:
+            return item(0x56, b"\x00\x031.2" + bytes(length - 9))
+
+        # The maximum length takes 8 bytes; 128 are for what the relay puts in.
+        most = 65535 - 128 - 8
+        self.assertAccepted(user_items=extended(most))
+        self.assertEqual(self.asked(user_items=extended(most + 1)), AssociateRJ(1, 2, 1))
+
+    def test_a_user_identity_that_does_not_verify(self):
+        # bad-inputs 31
+        self.archive.script.associate = lambda request: AssociateRJ(2, 2, 1).encode()
+        self.assertEqual(self.asked(user_items=identity(b"user", b"wrong")), AssociateRJ(2, 2, 1))
+        self.assertEqual(
+            self.archive.heard[0].user_information.user_identity.secondary_field, b"wrong"
+        )
+
+    def test_neither_maximum_length_nor_implementation_class(self):
+        # bad-inputs 66: associate_rq names no implementation class at all.
+        self.assertAccepted(maximum=None)
+
+    def test_rounds_of_requests_and_rejections(self):
+        # bad-inputs 33
+        def rounds(many: int) -> None:
+            for _ in range(many):
+                self.asked(called=b"NOBODY")
+                self.asked(version=2)
+
+        # What logs are kept by whom is not the relay's to say.
+        self.patch(Listener, "log", Logger(observer=cast(Any, ignore)))
+        rounds(20)
+        before = alive()
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        rounds(20)
+        first = allocated()
+        rounds(400)
+        self.assertLess(allocated() - first, 20_000)
+        self.assertEqual(alive(), before)
+
+
+class OneRoom(BadInputs):
+    relay = "max_associations = 1"
+
+    def test_more_associations_than_allowed(self):
+        # bad-inputs 32
+        caller = self.bed.associate()
+        self.assertEqual(self.asked(), TOO_MANY)
+        self.bed.release(caller)
+        self.assertAccepted()
+
+
+class NoRoute(BadInputs):
+    def configuration(self) -> str:
+        return super().configuration() + 'calling = "MOD*"\nservices = ["verification"]\n'
+
+    def test_contexts_that_nobody_serves(self):
+        # bad-inputs 29
+        answer = self.assertAccepted(contexts=proposals((STORE, FIND)))
+        self.assertEqual([(each.id, each.result) for each in answer.contexts], [(3, 3), (5, 3)])
+        self.assertEqual(self.archive.heard, [])
+
+    def test_a_calling_title_that_nobody_knows(self):
+        # bad-inputs 25
+        self.assertEqual(self.asked(calling=b"VISITOR"), CALLING_UNKNOWN)
+
+
+def found(message: Message, identifier: bytes) -> bytes:
+    """One match to a C-FIND, and the end."""
+    pending = response_of(message.command, PENDING, A_DATASET)
+    end = response_of(message.command, 0)
+    return said(message.context_id, pending, identifier) + said(message.context_id, end)
+
+
+def alive() -> dict[str, int]:
+    """How many objects there are of each of the relay's classes."""
+    gc.collect()
+    counts: dict[str, int] = {}
+    for each in gc.get_objects():
+        kind = type(each)
+        if is_the_relays(kind):
+            counts[kind.__qualname__] = counts.get(kind.__qualname__, 0) + 1
+    return counts
+
+
+def ignore(event: object) -> None:
+    """An observer of logs that keeps nothing."""
+
+
+def allocated() -> int:
+    """Bytes that are in use."""
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
