@@ -374,7 +374,8 @@ class AnyOrder(RuleBasedStateMachine):
             return
         if what in ENDS:
             if not self.is_over:
-                getattr(self, what, getattr(self.crossing, what, None))()
+                ender = self if hasattr(self, what) else self.crossing
+                getattr(ender, what)()
         elif what == "time":
             self.crossing.clock.advance(61.0)
         elif what in ("refused", "unavailable"):
@@ -383,7 +384,9 @@ class AnyOrder(RuleBasedStateMachine):
                 self.crossing.bank.grants(result)
         elif what == "falls":
             if self.living:
-                self.drawn(data, bool).peer.falls()
+                fallen = self.drawn(data, bool).peer
+                assert isinstance(fallen, Association)
+                fallen.falls()
         else:
             self.misspeaks(data.draw(st.sampled_from(self.mouths())), what)
 
