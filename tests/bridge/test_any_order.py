@@ -463,6 +463,6 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 AnyOrder.TestCase.settings = settings(
-    max_examples=1500, stateful_step_count=80, suppress_health_check=list(HealthCheck)
+    max_examples=400, stateful_step_count=80, suppress_health_check=list(HealthCheck)
 )
 TestAnyOrder = AnyOrder.TestCase

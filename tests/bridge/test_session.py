@@ -284,6 +284,11 @@ def test_a_caller_without_a_limit_is_announced_the_relays_own():  # 30
     assert crossing.caller.answer.user_information.maximum_length == crossing.maximum
 
 
+def test_a_caller_that_says_nothing_about_itself_is_accepted():  # 66
+    crossing = established(information=UserInformation())
+    assert set(results(crossing).values()) == {ACCEPTANCE}
+
+
 def test_an_asynchronous_window_is_answered_with_one_each_way():
     window = AsynchronousOperationsWindow(0, 0)
     crossing = established(information=UserInformation(asynchronous_operations_window=window))
