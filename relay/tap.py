@@ -30,7 +30,8 @@ class Options(usage.Options):
         SystemExit with all mistakes, a line each, where there are any.
         """
         if bool(self["config"]) == bool(self["demo"]):
-            raise usage.UsageError("give either --config FILE or --demo")
+            # Not a UsageError: older twistds end with status 0 after one.
+            raise SystemExit(f"{self}\nrelay: give either --config FILE or --demo")
         if self["config"]:
             self.configuration = _read(self["config"])
 

@@ -41,7 +41,6 @@ UNFIT = [
     "ECDHE-RSA-AES128-SHA256",
     "ECDHE-RSA-AES256-SHA384",
     "ECDHE-RSA-CHACHA20-POLY1305",
-    "DHE-RSA-AES128-GCM-SHA256",
     "AES128-GCM-SHA256",
     "AES128-SHA",
     "NULL-SHA256",
@@ -163,7 +162,8 @@ def test_an_old_hello_is_answered_with_an_alert_and_nothing_else(pki, version):
     # Written by hand: what a library offers is for the library to say.
     alert, reason = answer_to(hello_of_old(version), server_options(pki.server(kind=RSA)))
     assert alert[0] == 0x15
-    assert alert[-2:] == bytes((2, 70))  # fatal, protocol_version
+    # fatal; protocol_version, or of an older OpenSSL handshake_failure
+    assert alert[-2:] in (bytes((2, 70)), bytes((2, 40)))
     assert len(alert) == 7
     assert reason.startswith("TLS: ")
 
