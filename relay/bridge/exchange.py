@@ -252,15 +252,30 @@ class Exchange:
             self._await_response(operation)
 
     def _await_response(self, operation: Operation) -> None:
-        """Give the upstream its time for a whole response.
-
-        The caller is given what the upstream's own timer allows.
-        """
+        """Give the performer its time for a whole response."""
         operation.stop_timer()
-        if operation.field in OPEN_ENDED or operation.performer is self.caller:
-            return
-        timeout = self.legs[operation.context_id].response_timeout
-        operation.timer = self.clock.callLater(timeout, self._overdue, operation, timeout)
+        if operation.performer is self.caller:
+            self._await_caller(operation)
+        elif operation.field not in OPEN_ENDED:
+            timeout = self.legs[operation.context_id].response_timeout
+            operation.timer = self.clock.callLater(timeout, self._overdue, operation, timeout)
+
+    def _await_caller(self, operation: Operation) -> None:
+        """Give the caller what the upstream's own timer allows, for as long as it can be heard."""
+        asking = (leg for leg in self.legs.values() if leg.party is operation.invoker)
+        leg = next(asking, None)
+        if leg is not None:
+            timeout = leg.response_timeout
+            operation.timer = self.clock.callLater(timeout, self._look_at_caller, operation)
+
+    def _look_at_caller(self, operation: Operation) -> None:
+        current = self._of_caller.current
+        waits = current is not None and current.performer is operation.invoker
+        if waits and self.caller.valve.is_overfull:
+            # Its answer, and its end, are behind what it sent ahead, which waits for that answer.
+            self.abort(AbortReason.NOT_SPECIFIED, "it sent too much ahead of a response it owes")
+        else:
+            self._await_response(operation)
 
     def _overdue(self, operation: Operation, timeout: float) -> None:
         """Time is up, unless it is the caller who takes it, or another upstream's message to it."""

@@ -45,6 +45,11 @@ class Valve:
         """Whether the source is being read from."""
         return not self._causes
 
+    @property
+    def is_overfull(self) -> bool:
+        """Whether more of this source is held than may be: that alone stops it."""
+        return self._held > HELD_MAXIMUM
+
     def close(self, cause: object) -> None:
         """Stop reading because of `cause`."""
         if not self._causes:
@@ -61,13 +66,13 @@ class Valve:
     def hold(self, size: int) -> None:
         """`size` bytes more of this source are held."""
         self._held += size
-        if self._held > HELD_MAXIMUM:
+        if self.is_overfull:
             self.close(self)
 
     def let_out(self, size: int) -> None:
         """`size` bytes of this source are not held any more."""
         self._held -= size
-        if self._held <= HELD_MAXIMUM:
+        if not self.is_overfull:
             self.open(self)
 
     def retire(self) -> None:

@@ -930,6 +930,37 @@ def test_a_caller_may_take_as_long_as_its_upstream_allows():
     assert crossing.since() == []
 
 
+@pytest.fixture
+def owing(crossing):
+    """A C-GET's sub-operation awaits the caller's response."""
+    crossing.caller.says(request(F.C_GET_RQ, 4, GET), "STUDY", on=9)
+    crossing.lends().says(request(F.C_STORE_RQ, 1), "PIXELS", on=3)
+    crossing.caller.begins(request(F.C_STORE_RQ, 5), on=3)
+    crossing.since()
+    return crossing
+
+
+def test_a_caller_that_sends_too_much_ahead_of_a_response_is_not_waited_for_forever(owing):
+    owing.caller.goes_on(bytes(HELD_MAXIMUM))
+    assert owing.since() == ["caller paused"]
+    owing.clock.advance(MANNERS.response_timeout)
+    assert owing.since() == ["a aborted 0,0", "caller resumed", "caller aborted 2,0"]
+
+
+def test_a_caller_that_sends_ahead_what_can_be_held_may_answer_late(owing):
+    owing.caller.goes_on(bytes(HELD_MAXIMUM // 2))
+    owing.clock.advance(24 * 3600)
+    assert owing.since() == []
+
+
+def test_an_upstream_that_has_gone_has_no_time_left_for_the_callers_response(owing):
+    owing.caller.goes_on(bytes(HELD_MAXIMUM // 2))
+    owing.bank.lent[0].falls()
+    owing.caller.goes_on(bytes(HELD_MAXIMUM))
+    owing.clock.advance(MANNERS.response_timeout)
+    assert not [line for line in owing.since() if "caller aborted" in line]
+
+
 def test_an_upstream_is_not_blamed_for_a_caller_that_does_not_take_its_response():
     crossing = at("between responses")
     (a,) = crossing.bank.lent
