@@ -189,7 +189,7 @@ class Leg:
     # from the lease
 
     def lease_data(self, fragments: Fragments) -> None:
-        """Fragments of a message; nonsense ends the association (bad-inputs: never a 0000)."""
+        """Fragments of a message; nonsense ends the association."""
         assert self.party is not None
         try:
             self.user.received(self.party, fragments)

@@ -50,11 +50,14 @@ _private_names = count(1)
 
 @attrs.frozen
 class Rules:
-    """What a listener lets in, and where it goes. `maximum`: the most to announce, in bytes."""
+    """What a listener lets in, and where it goes. `maximum`: the most to announce, in bytes.
+
+    `enter` counts a request for an association, once, and tells whether there is room for it.
+    """
 
     routes: Sequence[Route]
     maximum: int
-    has_room: Callable[[], bool]
+    enter: Callable[[], bool]
 
 
 @attrs.define(eq=False)
@@ -99,7 +102,7 @@ class Session:
         """Judge the request, route its contexts, and ask each pool for its answer."""
         self._request = request
         self.outcome.calling, self.outcome.called = request.calling, request.called
-        pools = judge(request, self.rules.has_room()) or route(
+        pools = judge(request, self.rules.enter()) or route(
             self.rules.routes, request.calling, request.called, request.contexts
         )
         if isinstance(pools, AssociateRJ):
