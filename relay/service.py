@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from random import Random
 from typing import Any, cast
 
 import attrs
 from twisted.application.service import Service
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.endpoints import HostnameEndpoint, serverFromString, wrapClientTLS
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    serverFromString,
+    wrapClientTLS,
+)
 from twisted.internet.interfaces import (
     IListeningPort,
     IReactorTCP,
@@ -21,15 +29,22 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from relay import config
+from relay.bridge.exchange import Keeping
 from relay.bridge.ports import Manners
+from relay.bridge.record import Budget
 from relay.downstream.listener import Census, Listener
 from relay.downstream.protocol import Limits as Patience
+from relay.policy.affinity import AFFINITIES
+from relay.policy.health import Judgement
 from relay.policy.routing import Route
+from relay.scratch import Scratch
 from relay.transport.tls import client_options, server_options
 from relay.upstream.bank import Bank
 from relay.upstream.dialer import Dialer
 from relay.upstream.keeper import Keeper
-from relay.upstream.keeper import Limits as PoolLimits
+from relay.upstream.limits import Limits
+from relay.upstream.rules import Place, PoolRules
+from relay.wire.pdu import ae_field
 
 STOPPING_PERIOD = 0.1
 """Seconds between looks at whether all operations have ended."""
@@ -74,6 +89,12 @@ class RelayService(Service):
         if refused:
             raise SystemExit("\n".join(refused))
 
+    def startService(self) -> None:
+        """Look after the upstreams, where that is wanted."""
+        super().startService()  # type: ignore[no-untyped-call]
+        for keeper in self.keepers.values():
+            keeper.start()
+
     def _listen(self, door: Door, refused: list[str]) -> None:
         def failed(failure: Failure) -> None:
             why = getattr(failure.value, "socketError", None) or failure.value
@@ -111,14 +132,25 @@ def _stopped(port: IListeningPort) -> Deferred[None]:
 
 def relay_service(reactor: Any, configuration: config.Configuration) -> RelayService:
     """The relay as configured; nothing is opened yet. `reactor` is the one to run on."""
+    random, own = Random(), ae_field(configuration.relay.ae_title)
     keepers = {
-        name: _keeper(reactor, name, upstream) for name, upstream in configuration.upstreams.items()
+        name: _keeper(reactor, name, upstream, own, random)
+        for name, upstream in configuration.upstreams.items()
     }
-    bank = _bank(reactor, keepers, configuration)
+    pools = {name: _rules(pool, configuration) for name, pool in configuration.pools.items()}
+    bank = Bank(reactor, keepers, pools, random)
     routes = tuple(_route(each, configuration.relay) for each in configuration.routes)
     census = Census(configuration.relay.max_associations)
-    doors = [_door(reactor, bank, routes, census, each) for each in configuration.listeners]
+    keeping = _keeping(configuration.failover)
+    doors = [
+        _door(reactor, bank, routes, census, keeping, each) for each in configuration.listeners
+    ]
     return RelayService(reactor, doors, keepers, configuration.relay.shutdown_grace)
+
+
+def _keeping(failover: config.Failover) -> Keeping:
+    budget = Budget(failover.window, failover.memory, failover.disk, Scratch(failover.folder))
+    return Keeping(budget, failover.discard)
 
 
 def _route(route: config.Route, relay: config.RelaySection) -> Route:
@@ -126,35 +158,81 @@ def _route(route: config.Route, relay: config.RelaySection) -> Route:
     return Route(route.pool, route.called or relay.ae_title, route.calling, services)
 
 
-def _bank(
-    clock: IReactorTime, keepers: Mapping[str, Keeper], configuration: config.Configuration
-) -> Bank:
-    pools = {name: pool.upstreams for name, pool in configuration.pools.items()}
-    timeouts = {
-        name: max(configuration.upstreams[each].connect_timeout for each in members)
-        for name, members in pools.items()
-    }
-    return Bank(clock, keepers, pools, timeouts)
+def _rules(pool: config.Pool, configuration: config.Configuration) -> PoolRules:
+    return PoolRules(
+        tuple(Place(each, pool.weight_of(each), pool.tier_of(each)) for each in pool.upstreams),
+        max(configuration.upstreams[each].connect_timeout for each in pool.upstreams),
+        pool.balance,
+        pool.max_ejected,
+        AFFINITIES[pool.affinity],
+        pool.aborts,
+        pool.retries_per_second,
+    )
 
 
-def _keeper(reactor: Any, name: str, upstream: config.Upstream) -> Keeper:
-    manners = Manners(upstream.response_timeout, upstream.stall_timeout, upstream.linger)
+def _keeper(
+    reactor: Any, name: str, upstream: config.Upstream, own: bytes, random: Random
+) -> Keeper:
+    manners = Manners(
+        upstream.response_timeout, upstream.stall_timeout, upstream.linger, upstream.reuse
+    )
     called = upstream.address.ae_title
     dialer = Dialer(reactor, _endpoint(reactor, upstream), called, upstream.max_pdu, manners)
-    limits = PoolLimits(upstream.max_associations, upstream.max_idle, upstream.idle_timeout)
-    return Keeper(name, reactor, dialer, limits)
+    judgement = _judgement(upstream)
+    keeper = Keeper(name, reactor, dialer, _limits(upstream), own, judgement, random)
+    if upstream.drain:
+        keeper.drain()
+    return keeper
+
+
+def _limits(upstream: config.Upstream) -> Limits:
+    return Limits(
+        upstream.max_associations,
+        upstream.max_idle,
+        upstream.idle_timeout,
+        upstream.warm,
+        upstream.max_age,
+        upstream.max_waiting,
+        upstream.echo_after,
+        upstream.reuse,
+        upstream.probe_interval,
+        upstream.probe_timeout,
+    )
+
+
+def _judgement(upstream: config.Upstream) -> Judgement:
+    return Judgement(
+        failures=upstream.eject_after,
+        rate=upstream.eject_rate,
+        shortest=upstream.eject_shortest,
+        longest=upstream.eject_longest,
+        slow_start=upstream.slow_start,
+    )
 
 
 def _endpoint(reactor: IReactorTCP, upstream: config.Upstream) -> IStreamClientEndpoint:
-    host, port = upstream.address.host, upstream.address.port
-    endpoint = HostnameEndpoint(reactor, host, port, timeout=upstream.connect_timeout)
+    host, port, timeout = upstream.address.host, upstream.address.port, upstream.connect_timeout
+    endpoint: IStreamClientEndpoint
+    # A name may have several addresses, and it takes a moment until all of them have failed; an
+    # address has failed at once.
+    if isIPAddress(host):
+        endpoint = TCP4ClientEndpoint(reactor, host, port, timeout)
+    elif isIPv6Address(host):
+        endpoint = TCP6ClientEndpoint(reactor, host, port, timeout)
+    else:
+        endpoint = HostnameEndpoint(reactor, host, port, timeout)
     if upstream.tls is None:
         return endpoint
     return wrapClientTLS(client_options(upstream.tls, host), endpoint)
 
 
 def _door(
-    reactor: Any, bank: Bank, routes: tuple[Route, ...], census: Census, each: config.Listener
+    reactor: Any,
+    bank: Bank,
+    routes: tuple[Route, ...],
+    census: Census,
+    keeping: Keeping,
+    each: config.Listener,
 ) -> Door:
     patience = Patience(
         each.artim,
@@ -164,7 +242,9 @@ def _door(
         each.idle_timeout,
     )
     own = Census(each.max_associations or census.limit, within=census)
-    listener = Listener(reactor, bank, routes, own, patience, each.max_pdu)
+    listener = Listener(
+        reactor, bank, routes, own, patience, each.max_pdu, keeping, each.max_operations
+    )
     factory: Any = listener
     if each.tls is not None:
         factory = TLSMemoryBIOFactory(server_options(each.tls), False, listener, clock=reactor)

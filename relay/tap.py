@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
-from twisted.application.service import IService
+from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
 from relay.config import Configuration, ConfigurationError, load
@@ -23,6 +25,8 @@ class Options(usage.Options):
     ]
 
     configuration: Configuration | None = None
+    path: Path
+    """Of the configuration; absolute, because a daemon goes elsewhere."""
 
     def postOptions(self) -> None:
         """Read the configuration before anything else happens.
@@ -33,6 +37,7 @@ class Options(usage.Options):
             # Not a UsageError: older twistds end with status 0 after one.
             raise SystemExit(f"{self}\nrelay: give either --config FILE or --demo")
         if self["config"]:
+            self.path = Path(self["config"]).absolute()
             self.configuration = _read(self["config"])
 
 
@@ -52,6 +57,12 @@ def makeService(options: Options) -> IService:
         from relay.demo import demo_service
 
         return demo_service(reactor)
+    from relay.reloading import Reloading
     from relay.service import relay_service
 
-    return relay_service(reactor, options.configuration)
+    relay = relay_service(reactor, options.configuration)
+    read = partial(load, options.path)
+    service = MultiService()
+    service.addService(relay)
+    service.addService(Reloading(reactor, relay, options.configuration, read))
+    return service

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import attrs
-from twisted.logger import ILogObserver, LogEvent, eventAsText, globalLogPublisher
-from twisted.trial.unittest import SynchronousTestCase
 
 from relay.config import parse
 from relay.service import RelayService, relay_service
 from relay.wire.pdu import AssociateAC, ReleaseRP, ReleaseRQ
+from tests.logs import LogCase as LogCase
 from tests.network import Network
 from tests.peers import Archives, Caller, Script, associate_rq, echo
 
@@ -124,24 +123,6 @@ class Bed:
 def idle(keeper: Any) -> str:
     """The repr of a keeper that keeps nothing."""
     return f"<Keeper {keeper.name}: 0 opening, 0 idle, 0 leased, 0 waiting>"
-
-
-class LogCase(SynchronousTestCase):
-    """A test that reads the log; `events` has all of it, at every level."""
-
-    def setUp(self) -> None:
-        self.events: list[LogEvent] = []
-        observer = cast(ILogObserver, self.events.append)
-        globalLogPublisher.addObserver(observer)
-        self.addCleanup(globalLogPublisher.removeObserver, observer)
-
-    def lines(self, level: str = "info") -> list[str]:
-        """What was logged at `level`, formatted."""
-        return [
-            eventAsText(each, includeTimestamp=False, includeSystem=False)
-            for each in self.events
-            if each["log_level"].name == level
-        ]
 
 
 class RelayCase(LogCase):

@@ -17,23 +17,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import attrs
 from twisted.internet.task import Clock as TwistedClock
 
+from relay.bridge.exchange import Keeping
 from relay.bridge.outcome import Outcome
 from relay.bridge.party import Party
 from relay.bridge.ports import (
     Asked,
+    Fault,
     LeaseResult,
     LeaseUser,
     Manners,
     Negotiated,
     NegotiationResult,
+    Terms,
     Timer,
     Wanted,
 )
+from relay.bridge.record import Budget
 from relay.bridge.session import Rules, Session
+from relay.policy.affinity import by_association
 from relay.policy.routing import Route
 from relay.wire.command import NO_DATASET, CommandSet, decode, encode
 from relay.wire.command import CommandField as F
@@ -48,7 +54,7 @@ from relay.wire.pdu import (
     AssociateRQ,
     ae_field,
 )
-from relay.wire.reader import COMMAND, LAST, Fragments, Reader
+from relay.wire.reader import COMMAND, LAST, Buffer, Fragments, Reader
 from relay.wire.upperlayer import Loss
 from relay.wire.user_information import UserInformation
 from tests.vectors import (
@@ -306,9 +312,14 @@ class Association(Peer):
 
     held: Mapping[int, Context] = attrs.field(factory=dict)
     manners: Manners = MANNERS
+    is_reused: bool = False
     user: LeaseUser | None = None
     why: str = ""
     """Of an abort."""
+    fault: Fault | None = None
+    """Of an abort."""
+    answers: list[tuple[int, float]] = attrs.field(factory=list)
+    """Status and seconds of the operations that it has answered."""
 
     @property
     def upstream(self) -> str:
@@ -345,6 +356,10 @@ class Association(Peer):
         assert not self.is_over
         self.user, self.tell = user, user.lease_data
 
+    def answered(self, status: int, seconds: float) -> None:
+        """Note it."""
+        self.answers.append((status, seconds))
+
     def give_back(self) -> None:
         """Note it: it is read from, and nothing is unfinished on it."""
         self._ended()
@@ -361,12 +376,13 @@ class Association(Peer):
     def abort(
         self,
         why: str,
+        fault: Fault,
         source: AbortSource = AbortSource.SERVICE_USER,
         reason: AbortReason = AbortReason.NOT_SPECIFIED,
     ) -> None:
         """Note it."""
         self._ended()
-        self.why = why
+        self.why, self.fault = why, fault
         self.note(f"aborted {source:d},{reason:d}")
 
     def _ended(self) -> LeaseUser:
@@ -379,10 +395,13 @@ class Association(Peer):
 class Bank:
     """The upstreams: notes what it is asked, and answers when the test says so.
 
-    `answers` by pool are given at once, and so is `at_once` to whoever wants a lease.
+    `answers` by pool are given at once, and so is `at_once` to whoever wants a lease. `pause`: how
+    long an operation waits before it is sent again, None for ever.
     """
 
     out: list[str]
+    granted: Terms = attrs.field(factory=lambda: Terms(by_association))
+    pause: float | None = 0.0
     answers: dict[str, NegotiationResult] = attrs.field(factory=dict)
     asked: dict[str, tuple[Asked, Callable[[NegotiationResult], None]]] = attrs.field(factory=dict)
     wanted: list[tuple[Wanted, Callable[[LeaseResult], None]]] = attrs.field(factory=list)
@@ -409,8 +428,7 @@ class Bank:
 
     def lease(self, wanted: Wanted, done: Callable[[LeaseResult], None]) -> Callable[[], None]:
         """Note it."""
-        exactly = "" if wanted.exactly is None else " exactly"
-        self.out.append(f"lease {wanted.asked.pool}{exactly}")
+        self.out.append(f"lease {wanted.asked.pool}{_wishes(wanted)}")
         wish = wanted, done
         self.wanted.append(wish)
         if self.at_once is not None:
@@ -432,6 +450,53 @@ class Bank:
     def leave(self, private: int) -> None:
         """Note it."""
         self.out.append("leave")
+
+    def terms(self, pool: str) -> Terms:
+        """As granted."""
+        return self.granted
+
+    def pause_before_retry(self, pool: str) -> float | None:
+        """As the test says."""
+        return self.pause
+
+
+def _wishes(wanted: Wanted) -> str:
+    """What is special about a wish, in short."""
+    exactly = "" if wanted.exactly is None else " exactly"
+    avoid = "".join(f" not {each}" for each in sorted(wanted.avoid))
+    # All prefer "a" in these tests, whose answer it was, unless something speaks against it.
+    prefer = "" if wanted.prefer in (None, "a") or wanted.avoid else f" at {wanted.prefer}"
+    return f"{exactly}{prefer}{avoid}{' fresh' if wanted.fresh else ''}"
+
+
+@attrs.define(eq=False)
+class Shelf:
+    """An overflow in memory."""
+
+    content: bytearray = attrs.field(factory=bytearray)
+    is_closed: bool = False
+    is_full: bool = False
+
+    def write(self, buffers: Sequence[Buffer]) -> None:
+        """Append."""
+        if self.is_full:
+            raise OSError("full")
+        for each in buffers:
+            self.content += each
+
+    def read(self, at: int, length: int) -> bytes:
+        """From there on."""
+        assert not self.is_closed
+        return bytes(self.content[at : at + length])
+
+    def close(self) -> None:
+        """Note it."""
+        self.is_closed = True
+
+
+def some_budget(window: int = 2**20, memory: int = 2**24, disk: int = 2**30) -> Budget:
+    """A budget that hardly any test exceeds."""
+    return Budget(window, memory, disk, Shelf)
 
 
 class Clock(TwistedClock):
@@ -509,6 +574,9 @@ class Crossing:
     routes: tuple[Route, ...] = attrs.field(factory=one_pool)
     has_room: bool = True
     maximum: int = 32768
+    window: int = 1
+    discard: int = 2**20
+    budget: Budget = attrs.field(factory=some_budget)
     out: list[str] = attrs.field(factory=list)
     clock: Clock = attrs.field(factory=Clock)
     ended: list[Outcome] = attrs.field(factory=list)
@@ -519,7 +587,8 @@ class Crossing:
     def __attrs_post_init__(self) -> None:
         self.caller = Caller("caller", self.out)
         self.bank = Bank(self.out)
-        rules = Rules(self.routes, self.maximum, lambda: self.has_room)
+        keeping = Keeping(self.budget, self.discard)
+        rules = Rules(self.routes, self.maximum, lambda: self.has_room, keeping, self.window)
         self.session = Session(self.caller, self.bank, rules, self.clock, self.ended.append)
         self.caller.tell = self.session.data_indication
 
@@ -574,9 +643,10 @@ def established(
     sop_classes: Mapping[int, str] = SOP_CLASSES,
     information: UserInformation | None = None,
     routes: tuple[Route, ...] | None = None,
+    **more: Any,
 ) -> Crossing:
     """A crossing whose association was accepted in full by upstream "a" of each pool."""
-    crossing = Crossing(routes or one_pool())
+    crossing = Crossing(routes or one_pool(), **more)
     crossing.asks(associate(contexts_of(sop_classes), information))
     for pool, (asked, _) in list(crossing.bank.asked.items()):
         crossing.bank.answer(pool, Negotiated("a", accepting(asked.offer), ROOMY))

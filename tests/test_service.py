@@ -33,7 +33,7 @@ from tests.peers import (
     succeed,
 )
 from tests.transport.tls_bed import HOST, Pki
-from tests.vectors import CT_IMAGE_STORAGE, IMPLICIT_LITTLE_ENDIAN
+from tests.vectors import CT_IMAGE_STORAGE, IMPLICIT_LITTLE_ENDIAN, VERIFICATION
 
 CALLED_UNKNOWN = AssociateRJ(1, 1, 7)
 CALLING_UNKNOWN = AssociateRJ(1, 1, 3)
@@ -61,6 +61,7 @@ max_pdu = 4096
 address = "RIS@ris.example.org:106"
 [pool.archive]
 upstreams = ["a", "b"]
+balance = "round-robin"
 [pool.ris]
 upstreams = ["ris"]
 [[route]]
@@ -139,10 +140,12 @@ class Configured(SynchronousTestCase):
         contexts = proposals((STORE,)) + context_item(21, WORKLIST, IMPLICIT_LITTLE_ENDIAN)
         caller = self.bed.associate(associate_rq(contexts))
         (asked,) = self.archives["a"].heard
-        self.assertEqual([each.abstract_syntax for each in asked.contexts], [CT_IMAGE_STORAGE])
+        # Verification is the relay's own addition: an association that has rested is asked by it.
+        proposed = [each.abstract_syntax for each in asked.contexts]
+        self.assertEqual(proposed, [CT_IMAGE_STORAGE, VERIFICATION])
         self.assertEqual((asked.called, asked.calling), ("A", "MODALITY"))
         (asked,) = self.archives["ris"].heard
-        self.assertEqual([each.abstract_syntax for each in asked.contexts], [WORKLIST])
+        self.assertEqual(asked.contexts[0].abstract_syntax, WORKLIST)
         self.bed.release(caller)
 
     def test_without_a_pattern_a_route_is_for_the_relays_own_title(self):

@@ -15,6 +15,7 @@ from twisted.plugin import IPlugin, getPlugins
 
 import relay.demo
 from relay.config import Configuration
+from relay.reloading import Reloading
 from relay.service import RelayService
 from relay.tap import Options, makeService
 from twisted.plugins import relay_plugin
@@ -106,8 +107,11 @@ def test_it_wants_a_configuration_or_the_demonstration(arguments):
 
 
 def test_with_a_configuration_the_relay_is_made(config):
-    service = makeService(parsed("-c", config(GOOD)))
+    made: Any = makeService(parsed("-c", config(GOOD)))
+    service, reloading = made
     assert isinstance(service, RelayService)
+    assert isinstance(reloading, Reloading)
+    assert reloading.relay is service
     assert [door.where for door in service.doors] == ["tcp:port=0:interface=127.0.0.1"]
     assert service.ports == []
 
@@ -182,10 +186,16 @@ def test_it_serves_until_it_is_told_to_end(config, tmp_path):
     with socket.create_connection(("127.0.0.1", port), timeout=30) as stranger:
         stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert stranger.recv(100) == bytes.fromhex("07 00 00000004 00000000")
+    line = next(line for line in process.stdout if "not an association" in line)
+    assert "127.0.0.1: not an association: PDU type 47H" in line
+    config(GOOD.replace("[pool.archive]", "drain = true\n[pool.archive]"))
+    process.send_signal(signal.SIGHUP)
+    assert "upstream pacs is being taken out" in next(
+        line for line in process.stdout if "pacs" in line
+    )
     process.send_signal(signal.SIGTERM)
     status, told = ended(process)
     # When all has ended, twistd passes on to itself the signal that it was sent.
     assert status == -signal.SIGTERM
     assert told.rstrip().endswith("Server Shut Down.")
-    assert "127.0.0.1: not an association: PDU type 47H" in told
     assert "Traceback" not in told

@@ -1,11 +1,11 @@
-"""The messages of an established crossing: who they are for, which belong together, what fails.
+"""The messages of an established crossing: who they are for, and which belong together.
 
 The caller and the upstreams of its legs are `Party`s alike: either may invoke operations and must
-perform those of the other. Each direction has a window of one operation (relays answer 1/1 to any
-asynchronous window proposed), so that at most one request of each side is outstanding; others wait.
+perform those of the other. In each direction there is a window: the caller's has the size that was
+negotiated, one in most cases; towards the caller one operation at a time is invoked.
 
-    request of the caller    -> window -> leg obtains a lease -> leaves by the lease's lane
-    response of an upstream  -> belongs to the outstanding operation -> leaves by the caller's lane
+    request of the caller    -> window -> performed by an upstream (attempts.py)
+    response of an upstream  -> belongs to the operation that it performs -> the caller's lane
     request of an upstream   -> window -> leaves by the caller's lane
     response of the caller   -> leaves by that upstream's lane
 
@@ -20,15 +20,18 @@ from functools import partial
 
 import attrs
 
-from relay.bridge.lane import Delivery
+from relay.bridge.attempts import Attempts
+from relay.bridge.berth import Berth
+from relay.bridge.delivery import Delivery
 from relay.bridge.leg import Leg
 from relay.bridge.messages import Expect
 from relay.bridge.operation import Operation, Window
 from relay.bridge.outcome import Outcome
 from relay.bridge.party import Party
-from relay.bridge.ports import Clock, ContextRefused, Unavailable
-from relay.policy.failing import failure_status
-from relay.policy.leasing import HOLDS, OPEN_ENDED
+from relay.bridge.ports import Clock, Upstreams
+from relay.bridge.record import Budget
+from relay.policy.failover import REPEATABLE
+from relay.policy.leasing import HOLDS
 from relay.wire.command import (
     CommandField,
     CommandSet,
@@ -44,30 +47,45 @@ RESPONSE = 0x8000
 """What a command field of a response adds to that of its request (PS3.7 E.1)."""
 
 
+@attrs.frozen
+class Keeping:
+    """What is kept of datasets: `budget` of what may be sent again; of one whose sending failed,
+    `discard` bytes more are taken, and thrown away, before the caller is aborted."""
+
+    budget: Budget
+    discard: int
+
+
 @attrs.define(eq=False)
 class Exchange:
     """Moves messages between the caller and the legs of its crossing.
 
-    `legs` is by the caller's context ids. `abort` ends the crossing with an A-ABORT to the caller.
+    `legs` is by the caller's context ids, `window` the operations that the caller may have
+    outstanding. `abort` ends the crossing with an A-ABORT to the caller.
     """
 
     caller: Party
     legs: Mapping[int, Leg]
+    upstreams: Upstreams
     clock: Clock
     outcome: Outcome
+    keeping: Keeping
     abort: Callable[[AbortReason, str], None]
+    window: int = 1
+    _attempts: Attempts = attrs.field(init=False)
     _of_caller: Window = attrs.field(init=False)
     _of_upstreams: Window = attrs.field(init=False)
     _closed: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._of_caller = Window(self._obtain, self._caller_may_go_on)
+        self._attempts = Attempts(self.legs, self.upstreams, self.clock, self.outcome, self)
+        self._of_caller = Window(self._attempts.obtain, self._caller_may_go_on, self.window)
         self._of_upstreams = Window(self._call_back)
 
     @property
     def is_idle(self) -> bool:
         """Whether every message and operation, both ways, is complete."""
-        return not self._outstanding() and self.caller.is_idle
+        return not any(self._operations()) and self.caller.is_idle
 
     def go_on(self) -> None:
         """The caller takes answers again."""
@@ -76,16 +94,16 @@ class Exchange:
     def close(self) -> None:
         """The crossing is over."""
         self._closed = True
-        for operation in self._outstanding():
+        for operation in self._operations():
             operation.stop_timer()
+            operation.request.forget()
         for leg in dict.fromkeys(self.legs.values()):
             leg.close()
         self.caller.retire()
 
     def is_busy(self, party: Party) -> bool:
         """Whether an operation that `party` invoked or performs is incomplete."""
-        operations = (*self._of_caller, *self._of_upstreams)
-        return any(party in (each.invoker, each.performer) for each in operations)
+        return any(party in (each.invoker, each.performer) for each in self._operations())
 
     def received(self, party: Party, fragments: Fragments) -> None:
         """Fragments from `party`. ProtocolError when it breaks the order of messages."""
@@ -96,13 +114,14 @@ class Exchange:
         if command_set is not None:
             self._begin(party, fragments.context_id, command_set)
 
-    def lost(self, party: Party) -> None:
+    def lost(self, berth: Berth, is_overdue: bool) -> None:
         """An upstream association is gone, and what was under way on it."""
+        party = berth.party
         if not self.caller.lane.forget(party.valve):
             self.abort(AbortReason.NOT_SPECIFIED, "an upstream was lost in the middle of a message")
-        operation = self._of_caller.current
-        if operation is not None and operation.performer is party and not self._closed:
-            self._performer_lost(operation)
+        operation = self._of_caller.performed_by(party)
+        if operation is not None and not self._closed:
+            self._attempts.lost(operation, berth, is_overdue)
         if not self._closed:
             party.lane.close()
             self._of_upstreams.forget(party)
@@ -116,7 +135,12 @@ class Exchange:
             self._answer_malformed(party, context_id, command_set, malformed)
             return
         party.assembler.expect = Expect.DATASET if command.has_dataset else Expect.COMMAND
-        delivery = Delivery(command_set, ended=not command.has_dataset, valve=party.valve)
+        delivery = Delivery(
+            command_set,
+            ended=not command.has_dataset,
+            valve=party.valve,
+            outlives_source=command.is_response,
+        )
         party.incoming = delivery
         if command.is_response:
             self._response(party, context_id, command, delivery)
@@ -156,8 +180,10 @@ class Exchange:
         operation = Operation(party, context_id, context, command, delivery)
         refusal = self._refusal(operation)
         if refusal is not None:
-            self._refuse(operation, refusal)
+            self.refuse(operation, refusal)
         else:
+            if command.has_dataset and party is self.caller and command.field in REPEATABLE:
+                delivery.record = self.keeping.budget.record()
             self._window_of(party).enter(operation)
 
     def _refusal(self, operation: Operation) -> Status | None:
@@ -176,8 +202,8 @@ class Exchange:
     def _response(
         self, party: Party, context_id: int, command: CommandSet, delivery: Delivery
     ) -> None:
-        operation = self._window_for(party).current
-        if operation is None or operation.performer is not party or operation.is_final:
+        operation = self._window_for(party).performed_by(party)
+        if operation is None or operation.is_final:
             raise ProtocolError("a response to no request", AbortReason.UNEXPECTED_PARAMETER)
         if (command.responding_to, command.field, context_id) != (
             operation.message_id,
@@ -188,7 +214,17 @@ class Exchange:
         self._pass_response(operation, command, delivery)
 
     def _pass_response(self, operation: Operation, command: CommandSet, delivery: Delivery) -> None:
-        operation.is_final = is_final = not command.pending
+        is_final = not command.pending
+        if is_final:
+            operation.response = delivery
+        else:
+            operation.has_pending = True
+        if operation.invoker is self.caller:
+            if not operation.request.is_replaying:
+                operation.request.forget()
+            if is_final:
+                assert command.status is not None
+                self._attempts.answered(operation, command.status)
         delivery.done = partial(self._responded, operation, delivery, is_final)
         operation.invoker.lane.enter(delivery, operation.context_id)
 
@@ -196,7 +232,7 @@ class Exchange:
         self._count(operation.performer, delivery)
         if is_final:
             operation.is_answered = True
-            self._finish(operation)
+            self.finish(operation)
         else:
             self._await_response(operation)
 
@@ -205,130 +241,98 @@ class Exchange:
         if operation is None or operation.is_final:
             delivery.drop()
         elif operation.performer is not None:
+            operation.cancel = delivery
             operation.performer.lane.enter(delivery, operation.performed_on)
         elif operation.cancel is None:
             operation.cancel = delivery
         else:
             delivery.drop()
 
-    # operations
-
-    def _obtain(self, operation: Operation) -> None:
-        leg = self.legs[operation.context_id]
-        leg.obtain(
-            operation,
-            partial(self._perform, operation),
-            partial(self._unobtainable, operation),
-        )
-
-    def _perform(self, operation: Operation, performer: Party) -> None:
-        leg = self.legs[operation.context_id]
-        self.outcome.went_by(leg.upstream)
-        performed_on = performer.id_of(operation.context, operation.context_id)
-        assert performed_on is not None, "a lease holds the context that it was leased for"
-        operation.request.done = partial(self._requested, operation)
-        operation.perform(performer, performed_on)
-
-    def _unobtainable(self, operation: Operation, why: ContextRefused | Unavailable) -> None:
-        if isinstance(why, ContextRefused):
-            self._refuse(operation, Status.SOP_CLASS_NOT_SUPPORTED)
-        else:
-            self._fail(operation)
+    # operations of upstreams
 
     def _call_back(self, operation: Operation) -> None:
         """An upstream invokes: the caller performs, on its own id of the same context."""
         performed_on = self.caller.id_of(operation.context, operation.context_id)
         if performed_on is None:
-            self._refuse(operation, Status.SOP_CLASS_NOT_SUPPORTED)
+            self.refuse(operation, Status.SOP_CLASS_NOT_SUPPORTED)
             return
-        operation.request.done = partial(self._requested, operation)
+        operation.request.done = partial(self.requested, operation)
         operation.perform(self.caller, performed_on)
-
-    def _requested(self, operation: Operation) -> None:
-        self._count(operation.invoker, operation.request)
-        if operation.is_answered:
-            self._finish(operation)
-        elif operation.timer is None:
-            self._await_response(operation)
-
-    def _await_response(self, operation: Operation) -> None:
-        """Give the performer its time for a whole response."""
-        operation.stop_timer()
-        if operation.performer is self.caller:
-            self._await_caller(operation)
-        elif operation.field not in OPEN_ENDED:
-            timeout = self.legs[operation.context_id].response_timeout
-            operation.timer = self.clock.callLater(timeout, self._overdue, operation, timeout)
 
     def _await_caller(self, operation: Operation) -> None:
         """Give the caller what the upstream's own timer allows, for as long as it can be heard."""
-        asking = (leg for leg in self.legs.values() if leg.party is operation.invoker)
-        leg = next(asking, None)
-        if leg is not None:
-            timeout = leg.response_timeout
+        berths = (each.berth_of(operation.invoker) for each in self.legs.values())
+        berth = next((each for each in berths if each is not None), None)
+        if berth is not None:
+            timeout = berth.lease.manners.response_timeout
             operation.timer = self.clock.callLater(timeout, self._look_at_caller, operation)
 
     def _look_at_caller(self, operation: Operation) -> None:
-        current = self._of_caller.current
-        waits = current is not None and current.performer is operation.invoker
+        waits = self._of_caller.performed_by(operation.invoker) is not None
         if waits and self.caller.valve.is_overfull:
             # Its answer, and its end, are behind what it sent ahead, which waits for that answer.
             self.abort(AbortReason.NOT_SPECIFIED, "it sent too much ahead of a response it owes")
         else:
             self._await_response(operation)
 
-    def _overdue(self, operation: Operation, timeout: float) -> None:
-        """Time is up, unless it is the caller who takes it, or another upstream's message to it."""
-        lane, performer = self.caller.lane, operation.performer
-        assert performer is not None
-        leaving = lane.current
-        if lane.is_full or (leaving is not None and leaving.valve is not performer.valve):
-            self._await_response(operation)
-        else:
-            self.legs[operation.context_id].fail(f"no response in {timeout:g} s")
+    # operations, from either side
 
-    def _finish(self, operation: Operation) -> None:
+    def requested(self, operation: Operation) -> None:
+        """All of the request has left."""
+        if not operation.has_left:
+            self._count(operation.invoker, operation.request)
+        operation.has_left, operation.requested_at = True, self.clock.seconds()
+        if operation.is_answered:
+            self.finish(operation)
+        elif operation.timer is None:
+            self._await_response(operation)
+
+    def _await_response(self, operation: Operation) -> None:
+        operation.stop_timer()
+        if operation.performer is self.caller:
+            self._await_caller(operation)
+        else:
+            self._attempts.await_response(operation)
+
+    def is_waiting_for_the_caller(self, performer: Party) -> bool:
+        """Whether it is the caller, or another's message to it, that keeps `performer` unheard."""
+        lane = self.caller.lane
+        leaving = lane.current
+        return lane.is_full or (leaving is not None and leaving.valve is not performer.valve)
+
+    def finish(self, operation: Operation) -> None:
         """The last response has left; the operation is over once the request has, too."""
         operation.stop_timer()
-        if not operation.request.ended:
+        if not operation.is_answered or not operation.request.is_complete:
             return
         self.outcome.operations[operation.field] += 1
+        operation.request.forget()
         window = self._window_of(operation.invoker)
         window.remove(operation)
-        if operation.invoker is self.caller:
-            self.legs[operation.context_id].done(operation.field)
+        if operation.berth is not None:
+            operation.berth.done(operation.field)
         window.proceed()
 
-    def _performer_lost(self, operation: Operation) -> None:
-        operation.stop_timer()
-        if operation.is_answered:
-            # It said what became of the operation before it went: the rest is of no use to anyone.
-            operation.request.done = partial(self._finish, operation)
-            operation.request.drop()
-        else:
-            self._fail(operation)
+    def give_up(self, operation: Operation) -> None:
+        """No upstream performs the operation, and no status is true, or wanted."""
+        self.outcome.failed += 1
+        self.abort(AbortReason.NOT_SPECIFIED, "an upstream failed")
 
-    def _fail(self, operation: Operation) -> None:
-        """No upstream performs `operation`: say so, or abort where that cannot be said."""
-        status = failure_status(operation.field, operation.request.is_sent)
-        if status is None:
-            self.outcome.failed += 1
-            self.abort(AbortReason.NOT_SPECIFIED, "an upstream failed")
-        else:
-            self._refuse(operation, status)
-
-    def _refuse(self, operation: Operation, status: Status) -> None:
+    def refuse(self, operation: Operation, status: Status) -> None:
         """Answer `operation` with `status`, once the whole request has come in."""
         self.outcome.failed += 1
-        operation.is_final = True
+        operation.is_refused = True
         invoker = operation.invoker
         command_set = response(operation.request.command_set, status)
         answer = Delivery(command_set, ended=True, valve=invoker.valve)
         answer.done = partial(self._window_of(invoker).leave, operation)
         operation.request.done = partial(invoker.lane.enter, answer, operation.context_id)
-        operation.request.drop()
+        operation.request.drop(self.keeping.discard, self._too_much)
         if operation.cancel is not None:
             operation.cancel.drop()
+
+    def _too_much(self) -> None:
+        self.abort(AbortReason.NOT_SPECIFIED, "it sent too much of an object that failed")
 
     def _count(self, sender: Party | None, delivery: Delivery) -> None:
         if sender is self.caller:
@@ -341,6 +345,6 @@ class Exchange:
         """Whether the caller takes answers: one that does not is not served further ones."""
         return not self._closed and not self.caller.lane.is_full
 
-    def _outstanding(self) -> list[Operation]:
-        windows = (self._of_caller, self._of_upstreams)
-        return [window.current for window in windows if window.current is not None]
+    def _operations(self) -> tuple[Operation, ...]:
+        """All that are outstanding or in line."""
+        return (*self._of_caller, *self._of_upstreams)

@@ -25,7 +25,9 @@ class Outcome:
 
     `operations` counts by command field, as it completed; `failed` those that the relay itself had
     to answer or abort. Bytes are of datasets, in the direction from (`up`) and to (`down`) the
-    caller. `odd` counts datasets of odd length, which no DICOM encoding has.
+    caller. `resent` counts how often an operation was sent again after an upstream had failed,
+    `ambiguous` how often that one may have performed it all the same. `odd` counts datasets of odd
+    length, which no DICOM encoding has.
     """
 
     calling: str = ""
@@ -33,6 +35,8 @@ class Outcome:
     upstreams: list[str] = attrs.field(factory=list)
     operations: Counter[int] = attrs.field(factory=Counter)
     failed: int = 0
+    resent: int = 0
+    ambiguous: int = 0
     bytes_up: int = 0
     bytes_down: int = 0
     odd: int = 0

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import attrs
 
-from relay.bridge.lane import Delivery, Lane
+from relay.bridge.delivery import Delivery
+from relay.bridge.lane import Lane
 from relay.bridge.messages import Assembler, Expect
 from relay.bridge.ports import Sink, Source
 from relay.bridge.pressure import Valve
@@ -44,7 +45,7 @@ class Party:
     def retire(self) -> None:
         """The crossing is done with it: neither way is anybody left stopped on its account."""
         self.valve.retire()
-        self.lane.drained()
+        self.lane.let_sources_go_on()
 
     def command(self, fragments: Fragments) -> bytes | None:
         """A command set that is complete with `fragments`. ProtocolError as the assembler says."""

@@ -7,15 +7,18 @@ bridge has no event loop of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
 from typing import Protocol, TypeAlias
 
 import attrs
 
+from relay.policy.affinity import Affinity
+from relay.policy.leasing import Reuse
 from relay.wire.errors import AbortReason, AbortSource
 from relay.wire.negotiation import Answer, Context, Offer
 from relay.wire.pdu import AssociateAC, AssociateRJ, AssociateRQ
-from relay.wire.reader import Fragments
+from relay.wire.reader import Buffer, Fragments
 from relay.wire.upperlayer import Loss
 
 
@@ -100,12 +103,23 @@ class Manners:
     """How an upstream wants to be treated, in seconds.
 
     `response_timeout`: how long a response may take; `stall_timeout`: how long it may take nothing;
-    `linger`: how long a lease waits for the next C-STORE.
+    `linger`: how long a lease waits for the next C-STORE. `reuse`: who may use an association
+    after the first one.
     """
 
     response_timeout: float
     stall_timeout: float
     linger: float
+    reuse: Reuse = Reuse.ALWAYS
+
+
+class Fault(Enum):
+    """Whose fault it is that a lease is aborted."""
+
+    CALLER = auto()
+    """It has gone, or wants what the lease does not give: nothing is said of the upstream."""
+    UPSTREAM = auto()
+    """It broke the rules, took nothing, or did not answer in time."""
 
 
 class Lease(Source, Sink, Protocol):
@@ -127,8 +141,15 @@ class Lease(Source, Sink, Protocol):
     def manners(self) -> Manners:
         """The upstream's."""
 
+    @property
+    def is_reused(self) -> bool:
+        """Whether it has rested in the pool: it may have been closed there without a sign."""
+
     def use(self, user: LeaseUser) -> None:
         """Say who is to hear what comes."""
+
+    def answered(self, status: int, seconds: float) -> None:
+        """A final response has come with `status`, `seconds` after all of its request had left."""
 
     def give_back(self) -> None:
         """All operations are complete: others may use it."""
@@ -139,6 +160,7 @@ class Lease(Source, Sink, Protocol):
     def abort(
         self,
         why: str,
+        fault: Fault,
         source: AbortSource = AbortSource.SERVICE_USER,
         reason: AbortReason = AbortReason.NOT_SPECIFIED,
     ) -> None:
@@ -164,13 +186,28 @@ class Asked:
 class Wanted:
     """A lease that is wanted: it must hold `context`, or, for `exactly`, these contexts only.
 
-    `asked.offer` is what a new association proposes. `prefer` is the upstream to try first.
+    `asked.offer` is what a new association proposes. `prefer` is the upstream to try first, while
+    it is well; those in `avoid` come last. `fresh`: one that has rested in the pool will not do.
     """
 
     asked: Asked
     context: Context
     exactly: frozenset[Context] | None = None
     prefer: str | None = None
+    avoid: frozenset[str] = frozenset()
+    fresh: bool = False
+
+
+@attrs.frozen
+class Terms:
+    """What a pool grants the crossings that it serves.
+
+    `affinity` says which operations keep to one upstream. `aborts`: a caller is told of a failure
+    by A-ABORT, whatever the operation, because it takes any status for final.
+    """
+
+    affinity: Affinity
+    aborts: bool = False
 
 
 @attrs.frozen
@@ -219,3 +256,22 @@ class Upstreams(Protocol):
 
     def leave(self, private: int) -> None:
         """The crossing with this private name is over: so are its associations."""
+
+    def terms(self, pool: str) -> Terms:
+        """What the pool grants."""
+
+    def pause_before_retry(self, pool: str) -> float | None:
+        """Seconds to wait before an operation is sent again, which is counted; None: never."""
+
+
+class Overflow(Protocol):
+    """Where bytes of a record go that have no place in memory. OSError from any but `close`."""
+
+    def write(self, buffers: Sequence[Buffer]) -> None:
+        """Append these."""
+
+    def read(self, at: int, length: int) -> bytes:
+        """As many of `length` bytes as there are from `at` on."""
+
+    def close(self) -> None:
+        """They are not needed any more."""

@@ -16,7 +16,7 @@ from itertools import count
 
 import attrs
 
-from relay.bridge.exchange import Exchange
+from relay.bridge.exchange import Exchange, Keeping
 from relay.bridge.leg import Leg
 from relay.bridge.outcome import End, Outcome
 from relay.bridge.party import Party
@@ -40,6 +40,7 @@ from relay.wire.negotiation import (
     Offer,
     acceptance,
     merged,
+    window,
 )
 from relay.wire.pdu import AssociateAC, AssociateRJ, AssociateRQ
 from relay.wire.reader import Fragments
@@ -53,11 +54,15 @@ class Rules:
     """What a listener lets in, and where it goes. `maximum`: the most to announce, in bytes.
 
     `enter` counts a request for an association, once, and tells whether there is room for it.
+    `window` is the most operations that a caller may have outstanding, if it asks for more than
+    one.
     """
 
     routes: Sequence[Route]
     maximum: int
     enter: Callable[[], bool]
+    keeping: Keeping
+    window: int = 1
 
 
 @attrs.define(eq=False)
@@ -145,18 +150,30 @@ class Session:
         ]
         answer = merged(offer, parts)
         maximum = min([self.rules.maximum, *(each.maximum for each in answered.values())])
-        accepting = acceptance(self._request, answer, maximum)
+        granted = window(self._request, self.rules.window)
+        accepting = acceptance(self._request, answer, maximum, granted)
         if accepting.user_information.length > LONGEST_USER_INFORMATION:
             self._reject(UNAVAILABLE)
             return
-        self._establish(offer, answer, answered)
+        self._establish(offer, answer, answered, granted.invoked if granted is not None else 1)
         self.downstream.accept(accepting, self._request)
 
-    def _establish(self, offer: Offer, answer: Answer, answered: Mapping[str, Negotiated]) -> None:
+    def _establish(
+        self, offer: Offer, answer: Answer, answered: Mapping[str, Negotiated], size: int
+    ) -> None:
         contexts = answer.in_force(offer)
         self.party.contexts = contexts
         legs: dict[int, Leg] = {}
-        self._exchange = Exchange(self.party, legs, self.clock, self.outcome, self._abort)
+        self._exchange = Exchange(
+            self.party,
+            legs,
+            self.upstreams,
+            self.clock,
+            self.outcome,
+            self.rules.keeping,
+            self._abort,
+            size,
+        )
         for pool, negotiated in answered.items():
             leg = self._leg(pool, negotiated, contexts)
             legs.update(dict.fromkeys(leg.contexts, leg))

@@ -16,6 +16,8 @@ from typing import Annotated
 
 import attrs
 
+from relay.policy.leasing import Reuse
+
 from . import values
 from .mistakes import Unexpected, describe
 
@@ -35,6 +37,7 @@ class Outside(Enum):
     CERTIFICATE = auto()
     KEY = auto()
     AUTHORITIES = auto()
+    FOLDER = auto()
 
 
 @attrs.frozen
@@ -80,7 +83,11 @@ class ServerTLS:
 
 @attrs.frozen
 class Listener:
-    """A port with its rules. `artim` is the timer of PS3.8 9.1.5, `max_pdu` that of PS3.8 D.1."""
+    """A port with its rules. `artim` is the timer of PS3.8 9.1.5, `max_pdu` that of PS3.8 D.1.
+
+    `max_operations` is for callers that negotiate an asynchronous operations window, of PS3.7
+    D.3.3.3.
+    """
 
     endpoint: Annotated[str, Outside.ENDPOINT]
     tls: ServerTLS | None = None
@@ -90,6 +97,7 @@ class Listener:
     minimum_rate: int = attrs.field(default=100, validator=values.rate)
     stall_timeout: float = attrs.field(default=60.0, validator=values.some_seconds)
     idle_timeout: float = attrs.field(default=0.0, validator=values.seconds)
+    max_operations: int = attrs.field(default=8, validator=values.operations)
 
 
 @attrs.frozen
@@ -104,29 +112,74 @@ class ClientTLS:
 
 @attrs.frozen
 class Upstream:
-    """Whoever the relay calls: an archive, a RIS, a modality."""
+    """Whoever the relay calls: an archive, a RIS, a modality.
+
+    The keys from `probe_interval` on are about its health (relay.policy.health).
+    """
 
     address: Address
     tls: ClientTLS | None = None
     max_associations: int = attrs.field(default=4, validator=values.associations)
+    warm: int = attrs.field(default=0, validator=values.warm_associations)
     max_idle: int = attrs.field(validator=values.idle_associations)
     idle_timeout: float = attrs.field(default=30.0, validator=values.seconds)
+    max_age: float = attrs.field(default=3600.0, validator=values.seconds)
+    max_waiting: int = attrs.field(default=64, validator=values.waiting)
+    echo_after: float = attrs.field(default=10.0, validator=values.seconds)
+    reuse: Reuse = Reuse.ALWAYS
     connect_timeout: float = attrs.field(default=10.0, validator=values.some_seconds)
     response_timeout: float = attrs.field(default=60.0, validator=values.some_seconds)
     stall_timeout: float = attrs.field(default=60.0, validator=values.some_seconds)
     max_pdu: int = attrs.field(default=131_072, validator=values.pdu_length)
     linger: float = attrs.field(default=2.0, validator=values.seconds)
+    drain: bool = False
+    probe_interval: float = attrs.field(default=0.0, validator=values.seconds)
+    probe_timeout: float = attrs.field(default=2.0, validator=values.some_seconds)
+    eject_after: int = attrs.field(default=3, validator=values.failures)
+    eject_rate: float = attrs.field(default=0.5, validator=values.some_share)
+    eject_shortest: float = attrs.field(default=1.0, validator=values.some_seconds)
+    eject_longest: float = attrs.field(validator=values.some_seconds)
+    slow_start: float = attrs.field(default=10.0, validator=values.seconds)
 
     @max_idle.default
     def _as_many_as_there_may_be(self) -> int:
-        return min(4, self.max_associations)
+        return min(max(4, self.warm), self.max_associations)
+
+    @eject_longest.default
+    def _not_below_the_shortest(self) -> float:
+        return max(30.0, self.eject_shortest)
 
 
 @attrs.frozen
 class Pool:
-    """Equivalent upstreams that share load."""
+    """Upstreams that share load, by the names of relay.policy.balancing and relay.policy.affinity.
+
+    `max_ejected` is a share of the pool; `on_failure` says how a caller is told of a failure.
+    """
 
     upstreams: tuple[str, ...] = attrs.field(validator=values.upstream_names)
+    balance: str = attrs.field(default="least-loaded", validator=values.balance)
+    weights: Mapping[str, int] | None = attrs.field(default=None, validator=values.weights)
+    tiers: Mapping[str, int] | None = attrs.field(default=None, validator=values.tiers)
+    affinity: str = attrs.field(default="association", validator=values.affinity)
+    max_ejected: float = attrs.field(default=0.5, validator=values.share)
+    on_failure: str = attrs.field(default="status", validator=values.on_failure)
+    retries_per_second: float = attrs.field(default=50.0, validator=values.retries)
+
+    @property
+    def aborts(self) -> bool:
+        """Whether a caller is told of a failure by A-ABORT, whatever the operation."""
+        return self.on_failure == "abort"
+
+    def weight_of(self, upstream: str) -> int:
+        """The weight of one of its upstreams."""
+        return (self.weights or {}).get(upstream, 1)
+
+    def tier_of(self, upstream: str) -> int:
+        """The tier of one of its upstreams: lower ones come first."""
+        if self.tiers is None:
+            return self.upstreams.index(upstream)
+        return self.tiers.get(upstream, 0)
 
 
 @attrs.frozen
@@ -141,6 +194,25 @@ class Route:
     called: str | None = attrs.field(default=None, validator=values.ae_pattern)
     calling: str = attrs.field(default="*", validator=values.ae_pattern)
     services: tuple[str, ...] | None = attrs.field(default=None, validator=values.service_names)
+
+
+@attrs.frozen
+class Failover:
+    """What is kept of objects on their way, so that they can be sent again elsewhere.
+
+    `window` is of one object, `memory` and `disk` are of all together; `folder` None is the
+    system's own for temporary files. `discard` is of an object whose storing has failed.
+    """
+
+    memory: int = attrs.field(default=67_108_864, validator=values.size)
+    window: int = attrs.field(validator=values.size)
+    disk: int = attrs.field(default=4_294_967_296, validator=values.size)
+    folder: Annotated[Path, Outside.FOLDER] | None = None
+    discard: int = attrs.field(default=67_108_864, validator=values.size)
+
+    @window.default
+    def _no_more_than_all_together(self) -> int:
+        return min(1_048_576, self.memory)
 
 
 @attrs.frozen
@@ -160,3 +232,4 @@ class Configuration:
     routes: tuple[Route, ...] = attrs.field(
         validator=values.some("[[route]]"), metadata={KEY: "route"}
     )
+    failover: Failover = attrs.field(factory=Failover)

@@ -16,18 +16,23 @@ import attrs
 from cattrs import ClassValidationError, Converter
 from cattrs.gen import make_dict_structure_fn, override
 
-from . import checks
-from .mistakes import Unexpected, describe
+from relay.policy.leasing import Reuse
+
+from . import checks, tables
+from .mistakes import Unexpected, describe, nearest, one_of
 from .model import ADDRESS, KEY, Address, Outside
 
 Hook = Callable[[Any, Any], Any]
 Field: TypeAlias = "attrs.Attribute[Any]"
 
 # What a value in the file is for a field of some type, in Python and in words.
+_REUSES = [each.value for each in Reuse]
 _SHAPES: Mapping[Any, tuple[type | tuple[type, ...], str]] = {
     int: (int, "an integer"),
     float: ((int, float), "a number"),
+    bool: (bool, "true or false"),
     str: (str, "a string"),
+    Reuse: (str, one_of(_REUSES)),
     Path: (str, "the name of a file"),
     Address: (str, ADDRESS),
     tuple: (list, "an array"),
@@ -39,6 +44,7 @@ def converter(folder: Path) -> Converter:
     """A converter whose `structure(document, Configuration)` looks for files in this folder."""
     made = Converter(detailed_validation=True, forbid_extra_keys=True)
     made.register_structure_hook(Address, lambda value, _: Address.parse(value))
+    made.register_structure_hook(Reuse, lambda value, _: _reuse(value))
     made.register_structure_hook_func(_is_outside, partial(_outside, folder))
     made.register_structure_hook_factory(attrs.has, lambda kind: _table_hook(kind, made, folder))
     return made
@@ -69,7 +75,7 @@ def _table_hook(kind: type[attrs.AttrsInstance], made: Converter, folder: Path) 
     def hook(value: Any, _: Any) -> Any:
         if not isinstance(value, dict):
             raise Unexpected(describe(value), "a table")
-        wrong: list[Exception] = list(checks.together(kind, value, folder))
+        wrong: list[Exception] = list(tables.together(kind, value, folder))
         try:
             result = structure(value, kind)
         except ClassValidationError as error:
@@ -104,7 +110,13 @@ def _key_hook(field: Field, made: Converter) -> Hook:
 def _has_shape(value: Any, kind: Any) -> bool:
     if kind not in _SHAPES:
         return True  # a table, which says so itself
-    return isinstance(value, _SHAPES[kind][0]) and not isinstance(value, bool)
+    return isinstance(value, _SHAPES[kind][0]) and isinstance(value, bool) == (kind is bool)
+
+
+def _reuse(value: str) -> Reuse:
+    if value not in _REUSES:
+        raise Unexpected(describe(value), one_of(_REUSES), nearest(value, _REUSES))
+    return Reuse(value)
 
 
 def _is_outside(kind: Any) -> bool:
@@ -112,15 +124,18 @@ def _is_outside(kind: Any) -> bool:
 
 
 def _outside(folder: Path, value: str, kind: Any) -> str | Path:
-    """A text that has to stand up to the world outside: an endpoint, or the name of a file."""
+    """A text that has to stand up to the world outside: an endpoint, a file's or folder's name."""
     mark = _mark(kind)
     if mark is Outside.ENDPOINT:
         checks.endpoint(value)
         return value
-    if not value.isprintable():
+    if not value or not value.isprintable():
         # perhaps what belongs into the file, a private key even: it is not repeated
         raise Unexpected("text that names no file", checks.EXPECTED[mark])
-    checks.pem(mark, folder / value)
+    if mark is Outside.FOLDER:
+        checks.folder(folder / value)
+    else:
+        checks.pem(mark, folder / value)
     return folder / value
 
 

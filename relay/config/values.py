@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
+from relay.policy.affinity import AFFINITIES
+from relay.policy.balancing import BALANCERS
 from relay.policy.services import SERVICES
 
 from .mistakes import Unexpected, describe, nearest, one_of
@@ -61,6 +63,48 @@ class Names:
                 yield Unexpected(f"{describe(name)} again", "each name once", below=(index,))
 
 
+@attrs.frozen
+class OneOf:
+    """A validator for names out of a few."""
+
+    known: Collection[str]
+
+    @property
+    def expected(self) -> str:
+        """All of them."""
+        return one_of(self.known)
+
+    def __call__(self, instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
+        """Raise `Unexpected`, with the nearest one, unless the value is one of them."""
+        if value not in self.known:
+            raise Unexpected(describe(value), self.expected, nearest(value, self.known))
+
+
+@attrs.frozen
+class Numbers:
+    """A validator for tables of integers between these two, by name."""
+
+    expected: str
+    low: int
+    high: int
+
+    def __call__(
+        self,
+        instance: object,
+        attribute: attrs.Attribute[Any],
+        value: Mapping[str, object] | None,
+    ) -> None:
+        """Raise a group of `Unexpected` for all that are not."""
+        if wrong := list(self._wrong(value or {})):
+            raise ExceptionGroup(self.expected, wrong)
+
+    def _wrong(self, numbers: Mapping[str, object]) -> Iterator[Unexpected]:
+        for name, number in numbers.items():
+            if type(number) is not int or not self.low <= number <= self.high:
+                expected = f"an integer from {self.low} to {self.high}"
+                yield Unexpected(describe(number), expected, below=(name,))
+
+
 def integer(low: int, high: int, unit: str) -> Check:
     """A check for integers between these two."""
     return Check(f"an integer from {low} to {high} ({unit})", lambda value: low <= value <= high)
@@ -111,8 +155,25 @@ some_seconds = Check(f"a number above 0, up to {_DAY} (seconds)", lambda value: 
 port = integer(1, 65_535, "a port")
 associations = integer(1, MOST_ASSOCIATIONS, "associations")
 idle_associations = integer(0, MOST_ASSOCIATIONS, "associations, at most max_associations")
+warm_associations = integer(0, MOST_ASSOCIATIONS, "associations, at most max_associations")
+waiting = integer(1, MOST_ASSOCIATIONS, "who may wait")
+operations = integer(1, 64, "operations; 1: one after the other")
+failures = integer(1, 1000, "failures in a row")
+size = integer(0, 1_000_000_000_000_000, "bytes")
 pdu_length = integer(4096, 16_777_216, "bytes; 0, for no limit, is never announced")
 rate = integer(0, 1_000_000_000, "bytes per second; 0: off")
+share = Check("a number from 0 to 1 (a share)", lambda value: 0 <= value <= 1)
+some_share = Check("a number above 0, up to 1 (a share)", lambda value: 0 < value <= 1)
+retries = Check(
+    "a number from 0 to 1000000 (per second; 0: nothing is sent again)",
+    lambda value: 0 <= value <= 1_000_000,
+)
+
+balance = OneOf(BALANCERS)
+affinity = OneOf(AFFINITIES)
+on_failure = OneOf(("abort", "status"))
+weights = Numbers('a table such as { "pacs-a" = 2, "pacs-b" = 1 }', 1, 1000)
+tiers = Numbers('a table such as { "pacs-a" = 0, "pacs-b" = 1 }', 0, 100)
 
 upstream_names = Names("names of upstreams", "the name of an upstream", bool)
 service_names = Names(

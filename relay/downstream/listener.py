@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
+from relay.bridge.exchange import Keeping
 from relay.bridge.outcome import Outcome
 from relay.bridge.ports import Upstreams
 from relay.bridge.session import Rules, Session
@@ -42,7 +43,8 @@ class Census:
 class Listener(Factory):
     """Makes the associations of one listener.
 
-    `maximum` is the most that it announces, in bytes.
+    `maximum` is the most that it announces, in bytes; `window` the most operations that a caller
+    may have outstanding.
     """
 
     noisy = False
@@ -56,12 +58,14 @@ class Listener(Factory):
         census: Census,
         limits: Limits,
         maximum: int,
+        keeping: Keeping,
+        window: int = 1,
     ) -> None:
         self.clock = clock
         self.upstreams = upstreams
         self.census = census
         self.limits = limits
-        self.rules = Rules(routes, maximum, census.enter)
+        self.rules = Rules(routes, maximum, census.enter, keeping, window)
         self.connections: set[DownstreamAssociation] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> DownstreamAssociation:
@@ -110,6 +114,9 @@ def _how(outcome: Outcome) -> str:
 def _what(outcome: Outcome) -> str:
     """What crossed, and by which upstreams."""
     counts = [f"{number} {_name(field)}" for field, number in sorted(outcome.operations.items())]
+    if outcome.resent:
+        ambiguous = f" ({outcome.ambiguous} perhaps performed)" if outcome.ambiguous else ""
+        counts.append(f"{outcome.resent} sent again{ambiguous}")
     if outcome.failed:
         counts.append(f"{outcome.failed} failed")
     if outcome.odd:

@@ -33,11 +33,12 @@ _RETRIEVING = frozenset(
 """Operations that may be told of a failure also after they were sent."""
 
 
-def failure_status(field: int, sent: bool) -> Status | None:
+def failure_status(field: int, sent: bool, aborts: bool = False) -> Status | None:
     """The status for a request `field` that failed; None where only an abort is honest.
 
-    `sent`: whether the upstream may have begun to perform it.
+    `sent`: whether the upstream may have begun to perform it. `aborts`: the requestor takes any
+    status for final, and would not try again: no status is honest with it.
     """
-    if sent and field not in _RETRIEVING:
+    if aborts or (sent and field not in _RETRIEVING):
         return None
     return UNPERFORMED.get(field)

@@ -18,6 +18,17 @@ class Hold(Enum):
     """With the end of the downstream association, and then it is released, not pooled."""
 
 
+class Reuse(Enum):
+    """Who may use an upstream association after the crossing that it was opened for."""
+
+    ALWAYS = "always"
+    """Anybody who shows the same AE title."""
+    CALLER = "caller"
+    """Nobody: it is held until the caller releases, and then released, as the end of a study."""
+    NEVER = "never"
+    """Nobody: it is released when the operations that it was leased for are complete."""
+
+
 HOLDS: dict[int, Hold] = {
     CommandField.C_ECHO_RQ: Hold.OPERATION,
     CommandField.C_STORE_RQ: Hold.LINGER,
@@ -38,3 +49,8 @@ WANTS_ALL_CONTEXTS = frozenset({CommandField.C_GET_RQ})
 
 OPEN_ENDED = frozenset({CommandField.C_GET_RQ, CommandField.C_MOVE_RQ})
 """Operations without a time-out for the response: an archive may be fetching from tape."""
+
+CONCURRENT = frozenset({CommandField.C_ECHO_RQ, CommandField.C_STORE_RQ, CommandField.C_FIND_RQ})
+"""Operations that may be outstanding side by side, each on an association of its own, where a
+caller has negotiated an asynchronous operations window. The others order themselves: what follows a
+C-MOVE or an N-service may depend on it."""

@@ -6,6 +6,7 @@ With it the next caller that proposes the same is answered at once, without a wo
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -42,7 +43,7 @@ class Answers:
         if answer is None:
             return None
         if self.clock.seconds() - since > ANSWER_LIFETIME:
-            self._forget(key)
+            # It stays: to warm an association nothing better is known.
             return None
         self._known.move_to_end(key)
         return answer.renumbered(offer)
@@ -59,6 +60,11 @@ class Answers:
         self._size += size_of(normalised)
         while self._size > MOST_BYTES:
             self._forget(next(iter(self._known)))
+
+    def learnt(self) -> Iterator[tuple[bytes, Offer, Answer]]:
+        """Calling AE titles, offers and answers, those used last first, expired ones among them."""
+        for (calling_field, offer), (_, answer) in reversed(self._known.items()):
+            yield calling_field, offer, answer
 
     def clear(self) -> None:
         """The upstream has contradicted one: ask again."""

@@ -1,13 +1,13 @@
 """The bank towards the archives, as the bridge sees it: negotiate, lease, leave.
 
-Each call tries the upstreams of a pool in the order that balancing gives, within one time for all
-tries: what is left of it is shared out evenly among those that are left, so that one that does not
-answer leaves time for the next.
+Each call tries the upstreams of a pool in the order that balancing gives (rules.py), within one
+time for all tries, so that one that does not answer leaves time for the next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
+from random import Random
 from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -22,20 +22,21 @@ from relay.bridge.ports import (
     Negotiated,
     NegotiationResult,
     Rejected,
+    Terms,
     Unavailable,
     Wanted,
 )
-from relay.policy.balancing import Load, least_loaded
+from relay.upstream.ends import NotAccepted, Unreachable
 from relay.upstream.keeper import Keeper
 from relay.upstream.pool import Key, Request
-from relay.upstream.protocol import NotAccepted, Unreachable
+from relay.upstream.rules import Pool, PoolRules
 from relay.wire.pdu import LARGEST_MAXIMUM_LENGTH
 
 T = TypeVar("T")
 
 
 class Bank:
-    """All upstreams. `pools` are names of `keepers`, `timeouts` seconds for all tries, by pool."""
+    """All upstreams: `keepers` by name, and the rules of the pools that they are in."""
 
     log = Logger()
 
@@ -43,15 +44,14 @@ class Bank:
         self,
         clock: IReactorTime,
         keepers: Mapping[str, Keeper],
-        pools: Mapping[str, Sequence[str]],
-        timeouts: Mapping[str, float],
+        pools: Mapping[str, PoolRules],
+        random: Random,
     ) -> None:
         self.clock = clock
         self.keepers = keepers
-        self.pools = pools
-        self.timeouts = timeouts
-        self._choices = 0
-        self._last_chosen: dict[str, int] = {}
+        self.pools = {
+            name: Pool(name, rules, keepers, clock, random) for name, rules in pools.items()
+        }
 
     def negotiate(
         self, asked: Asked, done: Callable[[NegotiationResult], None]
@@ -68,10 +68,19 @@ class Bank:
         for keeper in self.keepers.values():
             keeper.leave(private)
 
+    def terms(self, pool: str) -> Terms:
+        """What the pool grants."""
+        return self.pools[pool].terms
+
+    def pause_before_retry(self, pool: str) -> float | None:
+        """Seconds to wait before an operation is sent again, which is counted; None: never."""
+        return self.pools[pool].retries.pause(self.clock.seconds())
+
     async def _negotiate(self, asked: Asked) -> NegotiationResult:
         result: NegotiationResult = Unavailable()
+        pool = self.pools[asked.pool]
         request = Request(Key(asked.calling_field, asked.private), fresh=True)
-        for keeper, timeout in self._tries(asked.pool):
+        for keeper, timeout in pool.tries(asked.calling_field):
             answer = None
             if keeper.is_reachable:
                 answer = keeper.answers.get(asked.calling_field, asked.offer)
@@ -85,53 +94,33 @@ class Bank:
                     continue
                 assert association.answer is not None
                 answer = association.answer
+                pool.look_for_strangers()
                 keeper.answers.put(asked.calling_field, asked.offer, answer)
                 association.give_back()
-            self._chose(keeper)
-            return Negotiated(keeper.name, answer, self._maximum(asked.pool))
+            maximum = pool.smallest_maximum(LARGEST_MAXIMUM_LENGTH)
+            return Negotiated(keeper.name, answer, maximum)
         return result
 
     async def _lease(self, wanted: Wanted) -> LeaseResult:
         asked = wanted.asked
         result: LeaseResult = Unavailable()
+        pool = self.pools[asked.pool]
         contexts = wanted.exactly or frozenset({wanted.context})
         key = Key(asked.calling_field, asked.private)
-        request = Request(key, contexts, exactly=wanted.exactly is not None)
-        for keeper, timeout in self._tries(asked.pool, wanted.prefer):
+        request = Request(key, contexts, wanted.exactly is not None, wanted.fresh)
+        for keeper, timeout in pool.tries(asked.calling_field, wanted.prefer, wanted.avoid):
             try:
                 association = await keeper.acquire(request, asked.offer, timeout)
             except (Unreachable, NotAccepted):
                 continue
+            pool.look_for_strangers()
             if request.is_met_by(association.contexts.keys()):
-                self._chose(keeper)
                 return association
             # It took these contexts once, and does not any more.
             keeper.answers.clear()
             association.give_back()
             result = ContextRefused()
         return result
-
-    def _tries(self, pool: str, prefer: str | None = None) -> Iterator[tuple[Keeper, float]]:
-        """The keepers in the order to try them, with the seconds that each may take."""
-        deadline = self.clock.seconds() + self.timeouts[pool]
-        names = least_loaded(map(self._load, self.pools[pool]), prefer)
-        for place, name in enumerate(names):
-            left = deadline - self.clock.seconds()
-            if left <= 0:
-                return
-            yield self.keepers[name], left / (len(names) - place)
-
-    def _load(self, name: str) -> Load:
-        keeper = self.keepers[name]
-        return Load(name, keeper.busy, keeper.is_failing, self._last_chosen.get(name, 0))
-
-    def _chose(self, keeper: Keeper) -> None:
-        self._choices += 1
-        self._last_chosen[keeper.name] = self._choices
-
-    def _maximum(self, pool: str) -> int:
-        known = (self.keepers[name].peer_maximum for name in self.pools[pool])
-        return min((each for each in known if each is not None), default=LARGEST_MAXIMUM_LENGTH)
 
     def _run(
         self, work: Coroutine[Deferred[Any], Any, T], done: Callable[[T | Unavailable], None]

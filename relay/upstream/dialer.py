@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import attrs
 from twisted.internet.defer import Deferred
+from twisted.internet.error import TCPTimedOutError, TimeoutError
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
 from relay.bridge.ports import Manners
 from relay.transport.reasons import describe
-from relay.upstream.protocol import Keeping, Unreachable, UpstreamAssociation
+from relay.upstream.echo import verification
+from relay.upstream.ends import Unreachable
+from relay.upstream.protocol import Keeping, UpstreamAssociation
 from relay.wire.negotiation import Offer
 from relay.wire.pdu import ae_field
 
@@ -38,16 +41,22 @@ class Dialer:
     manners: Manners
 
     def association(
-        self, keeper: Keeping, calling_field: bytes, offer: Offer
+        self, keeper: Keeping, calling_field: bytes, offer: Offer, verifies: bool = False
     ) -> UpstreamAssociation:
-        """An association that is yet to be dialled."""
-        request = offer.request(calling_field, ae_field(self.called), self.maximum)
-        return UpstreamAssociation(self.clock, keeper, self.manners, offer, request)
+        """An association that is yet to be dialled.
+
+        `verifies`: Verification is proposed beside the offer, where there is room for it.
+        """
+        own = verification(offer) if verifies else None
+        proposed = offer if own is None else attrs.evolve(offer, contexts=(*offer.contexts, own))
+        request = proposed.request(calling_field, ae_field(self.called), self.maximum)
+        return UpstreamAssociation(self.clock, keeper, self.manners, offer, request, own)
 
     def dial(self, association: UpstreamAssociation) -> Deferred[object]:
         """Connect; the association tells its keeper what comes of it. Cancel to give up."""
 
         def failed(reason: Failure) -> None:
-            association.never_connected(Unreachable(describe(reason)))
+            is_slow = reason.check(TimeoutError, TCPTimedOutError) is not None
+            association.never_connected(Unreachable(describe(reason), is_slow))
 
         return self.endpoint.connect(_Once(association)).addErrback(failed)

@@ -1,91 +1,108 @@
 """One upstream's associations: carries out what pool.assign decides.
 
 The keeper knows every association with its upstream, from dialling to the end, and everybody who
-waits for one. Whenever either changes it asks `assign` again.
+waits for one. Whenever either changes it asks `assign` again. What it sees of the upstream it tells
+condition.py; warming.py and probing.py have it open associations that no caller has asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NoReturn
+from random import Random
 
-import attrs
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from relay.policy.health import Judgement
 from relay.upstream.answers import Answers
+from relay.upstream.condition import Condition
 from relay.upstream.dialer import Dialer
-from relay.upstream.pool import HandOut, Member, Open, Phase, Request, assign, surplus
-from relay.upstream.protocol import Unreachable, UpstreamAssociation
+from relay.upstream.ends import End, NotAccepted, Unreachable
+from relay.upstream.lending import Lender
+from relay.upstream.limits import Limits
+from relay.upstream.line import Line, Waiter
+from relay.upstream.members import Members
+from relay.upstream.opening import Openings
+from relay.upstream.pool import HandOut, Open, Phase, Request, assign, rests
+from relay.upstream.probing import Prober
+from relay.upstream.protocol import Implementation, UpstreamAssociation
+from relay.upstream.warming import Warmth
 from relay.wire.negotiation import Offer
 
-SHORTEST_AVOIDANCE = 1.0
-LONGEST_AVOIDANCE = 30.0
-"""Seconds for which an upstream that failed is tried last; doubling while it goes on failing."""
+WARMING_TIMEOUT = 10.0
+"""Seconds that an upstream has to answer a request for an association that nobody waits for."""
 
-
-@attrs.frozen
-class Limits:
-    """Associations at most, idle ones at most, and seconds that one may be idle."""
-
-    maximum: int
-    max_idle: int
-    idle_timeout: float
-
-
-@attrs.define(eq=False)
-class Waiter:
-    """Somebody waits for an association; `offer` is what a new one proposes."""
-
-    request: Request
-    offer: Offer
-    result: Deferred[UpstreamAssociation]
-    dialling: Deferred[object] | None = None
-    association: UpstreamAssociation | None = None
+_GOING = "it is being taken out"
 
 
 class Keeper:
-    """Keeps the associations with one upstream."""
+    """Keeps the associations with one upstream.
+
+    `calling_field` is the AE title that the relay shows on its own behalf.
+    """
 
     log = Logger()
 
-    def __init__(self, name: str, clock: IReactorTime, dialer: Dialer, limits: Limits) -> None:
-        self.name = name
-        self.clock = clock
-        self.dialer = dialer
-        self.limits = limits
+    def __init__(
+        self,
+        name: str,
+        clock: IReactorTime,
+        dialer: Dialer,
+        limits: Limits,
+        calling_field: bytes,
+        judgement: Judgement,
+        random: Random,
+    ) -> None:
+        self.name, self.clock, self.limits = name, clock, limits
         self.answers = Answers(clock)
-        self.is_reachable = True
+        self.condition = Condition(name, clock, judgement, limits.maximum)
         self.peer_maximum: int | None = None
-        self._avoidance = 0.0
-        self._avoid_until = 0.0
-        self._members: dict[UpstreamAssociation, Member] = {}
-        self._expiries: dict[UpstreamAssociation, IDelayedCall] = {}
-        self._waiting: list[Waiter] = []
-        self._opening: dict[UpstreamAssociation, Waiter] = {}
-        self._connections: set[UpstreamAssociation] = set()
+        self.implementation: Implementation | None = None
+        self.is_draining = False
+        self._line = line = Line()
+        self._members = members = Members(clock, limits, random, self._release, self._assign)
+        self._warmth = warmth = Warmth(clock, self.answers, limits.warm, self._assign)
+        self._openings = openings = Openings(
+            clock, dialer, members, line, self.condition, warmth, self._assign
+        )
+        self._lender = Lender(clock, members, line, openings, warmth, self._assign)
+        every, within = limits.probe_interval, limits.probe_timeout
+        self._prober = Prober(clock, self.condition, self.acquire, calling_field, every, within)
         self._is_assigning = False
         self._is_stopped = False
 
     def __repr__(self) -> str:
-        phases = [member.phase for member in self._members.values()]
-        counts = ", ".join(f"{phases.count(phase)} {phase.name.lower()}" for phase in Phase)
-        return f"<Keeper {self.name}: {counts}, {len(self._waiting)} waiting>"
+        counts = [f"{self._members.count(phase)} {phase.name.lower()}" for phase in Phase]
+        counts.append(f"{len(self._line.waiting)} waiting")
+        states = {"out": self.condition.is_out, "draining": self.is_draining}
+        counts += [state for state, is_so in states.items() if is_so]
+        return f"<Keeper {self.name}: {', '.join(counts)}>"
 
     @property
     def busy(self) -> int:
         """Associations at work, or being waited for."""
-        working = sum(member.phase is not Phase.IDLE for member in self._members.values())
-        return working + len(self._waiting)
+        waiting = sum(not each.is_asking for each in self._line)
+        return self._members.count(Phase.LEASED) + waiting
 
     @property
-    def is_failing(self) -> bool:
-        """Whether it failed a moment ago."""
-        return self.clock.seconds() < self._avoid_until
+    def outstanding(self) -> int:
+        """Bytes sent whose operations are not answered yet."""
+        return sum(each.outstanding for each in self._members)
+
+    @property
+    def maximum(self) -> int:
+        """Associations that it bears, as far as is known now."""
+        return self.condition.room.maximum
+
+    @property
+    def is_reachable(self) -> bool:
+        """Whether it is well, and nothing spoke against it since an association was opened."""
+        return self.condition.is_reachable and not self.condition.is_out
+
+    # from the bank
 
     def acquire(
-        self, request: Request, offer: Offer, timeout: float
+        self, request: Request, offer: Offer, timeout: float, *, is_probe: bool = False
     ) -> Deferred[UpstreamAssociation]:
         """An association for `request`, in `timeout` seconds; cancel to give up.
 
@@ -93,169 +110,179 @@ class Keeper:
         requested: the upstream decides.
         """
         result: Deferred[UpstreamAssociation] = Deferred(lambda _: self._call_off(waiter))
-        waiter = Waiter(request, offer, result)
-        self._waiting.append(waiter)
-        result.addTimeout(timeout, self.clock, self._timed_out(waiter))
+        waiter = Waiter(request, offer, timeout, result, is_probe)
+        if self._is_going:
+            result.errback(Unreachable(_GOING))
+            return result
+        waiter.timer = self.clock.callLater(timeout, self._openings.time_is_up, waiter)
+        self._line.join(waiter)
         self._assign()
         return result
 
     def leave(self, private: int) -> None:
         """Release what was made for the crossing `private` alone."""
-        for association, member in list(self._members.items()):
-            if member.key.private == private and member.phase is Phase.IDLE:
-                association.release()
+        for association in self._members.idle(private):
+            self._release(association)
+
+    # from the service
+
+    def start(self) -> None:
+        """From now on look after the upstream, where that is wanted."""
+        self._prober.start()
+
+    def drain(self) -> None:
+        """Take the upstream out: leases end as they will, and nothing else is begun."""
+        self.is_draining = True
+        self._wind_down()
+        for waiter in self._line:
+            self._line.turn_away(waiter, Unreachable(_GOING))
+
+    def resume(self) -> None:
+        """Have it back."""
+        self.is_draining, self._prober.is_allowed = False, True
+        self._assign()
 
     def stop(self) -> Deferred[list[tuple[bool, None]]]:
         """Release what is idle, drop the rest; fires when all connections are closed."""
         self._is_stopped = True
-        for waiter in [*self._waiting, *self._opening.values()]:
+        closed = [association.closed for association in self._members.connections]
+        self._wind_down()
+        for waiter in self._line:
             waiter.result.cancel()
-        closed = [association.closed for association in self._connections]
-        for association, member in list(self._members.items()):
-            if member.phase is Phase.IDLE:
-                association.release()
-            else:
-                association.drop()
+        for association in self._members:
+            association.drop()
         return DeferredList(closed)
+
+    def _wind_down(self) -> None:
+        """Call off what is being opened, release what is idle, look no more."""
+        self._prober.is_allowed = False
+        self._prober.tend()
+        self._warmth.stop()
+        self._openings.call_all_off()
+        for association in self._members.idle():
+            self._release(association)
 
     # from the associations
 
     def opened(self, association: UpstreamAssociation) -> None:
         """It is established."""
-        waiter = self._opening.pop(association)
-        self.is_reachable, self._avoidance, self._avoid_until = True, 0.0, 0.0
         assert association.answer is not None
         self.peer_maximum = association.answer.maximum
-        member = self._members[association]
-        member.phase, member.contexts = Phase.LEASED, frozenset(association.contexts)
-        waiter.result.callback(association)
-
-    def refused(self, association: UpstreamAssociation, why: Exception) -> None:
-        """It did not come to be: `Unreachable` or `NotAccepted`."""
-        waiter = self._opening.pop(association, None)
-        self._members.pop(association, None)
+        self.implementation = association.implementation
+        member = self._members.opened(association)
+        waiter = self._openings.opened(association)
         if waiter is not None:
-            if isinstance(why, Unreachable):
-                self._avoid()
-            self.log.warn("upstream {name}: {why}", name=self.name, why=why)
-            waiter.result.errback(why)
-        self._assign()
+            self._line.serve(waiter, association)
+            self._assign()
+        elif member.key.private is None:
+            self.returned(association)
+        else:
+            # Its crossing has got another one since.
+            self._release(association)
+
+    def refused(self, association: UpstreamAssociation, why: Unreachable | NotAccepted) -> None:
+        """It did not come to be."""
+        self._openings.refused(association, why)
 
     def returned(self, association: UpstreamAssociation) -> None:
         """Its lease is over; others may use it."""
         member = self._members[association]
-        member.phase, member.since = Phase.IDLE, self.clock.seconds()
+        member.is_used = association.is_used
+        may_rest = rests(member, self.limits.reuse, self.clock.seconds())
+        if self._is_going or not may_rest:
+            self._release(association)
+            return
+        self._members.rest(association)
         self._assign()
-        if member.phase is Phase.IDLE and association in self._members:
-            timeout = self.limits.idle_timeout
-            self._expiries[association] = self.clock.callLater(timeout, association.release)
-        for each in surplus(self._members.values(), self.limits.max_idle):
-            if each.phase is Phase.IDLE:
-                self._association_of(each).release()
+        for each in self._members.surplus():
+            self._release(each)
 
-    def gone(self, association: UpstreamAssociation, failed: bool) -> None:
-        """It is no more; `failed`: not as associations ought to end."""
-        self._members.pop(association, None)
-        self._stop_expiry(association)
-        if failed:
-            # The next offer is asked, not answered from memory.
-            self.is_reachable = False
+    def answered(self, association: UpstreamAssociation, status: int, seconds: float) -> None:
+        """An operation on it is complete."""
+        if self.condition.answered(status, seconds):
+            self._assign()
+
+    def gone(self, association: UpstreamAssociation, end: End, why: str) -> None:
+        """It is no more."""
+        self._members.remove(association)
+        self._warmth.lost(association)
+        if end is End.FAILED:
+            self.condition.failed(why)
+        elif end is End.STALE:
+            self.log.debug("upstream {name}: {why} while it rested", name=self.name, why=why)
         self._assign()
 
     # within
 
+    @property
+    def _is_going(self) -> bool:
+        return self.is_draining or self._is_stopped
+
     def _assign(self) -> None:
         """Carry out steps until there is none; what one causes waits for the next round."""
-        if self._is_assigning or self._is_stopped:
+        if self._is_assigning or self._is_going:
             return
         self._is_assigning = True
         try:
-            while self._waiting and self._carry_out():
+            while self._carry_out() or self._turn_away() or self._warm():
                 pass
         finally:
             self._is_assigning = False
+        self._prober.tend()
 
     def _carry_out(self) -> bool:
         """Carry out the first step that can be, which may change everything; whether one could."""
-        requests = {waiter.request: waiter for waiter in self._waiting}
-        steps = assign(requests, self._members.values(), self.limits.maximum)
+        if not len(self._line):
+            return False
+        requests, called = self._line.requests, self._line.called
+        steps = assign(requests, self._members.all, self.maximum, called)
         step = next((each for each in steps if not isinstance(each, Open) or self._has_room), None)
         if step is None:
             return False
         if isinstance(step, HandOut):
-            self._hand_out(requests[step.request], step.member)
+            self._lender.hand_out(requests[step.request], self._members.of(step.member))
         elif isinstance(step, Open):
-            self._open(requests[step.request])
+            waiter = requests[step.request]
+            key, offer = waiter.request.key, waiter.offer
+            self._openings.open(self, key, offer, waiter.timeout, waiter)
         else:
-            self._association_of(step.member).release()
+            self._release(self._members.of(step.member))
         return True
 
     @property
     def _has_room(self) -> bool:
         """Whether one more can be opened: to the upstream those that are just ending count, too."""
-        return len(self._connections) < self.limits.maximum
+        return len(self._members.connections) < self.maximum
 
-    def _disconnected(self, association: UpstreamAssociation) -> None:
-        self._connections.discard(association)
-        self._assign()
+    def _turn_away(self) -> bool:
+        """Turn away the last who came, where more wait than may; whether there was one."""
+        waiting = self._line.waiting
+        if not waiting:
+            self.condition.not_crowded()
+        if len(waiting) <= self.limits.max_waiting:
+            return False
+        why = Unreachable(f"{self.limits.max_waiting} wait already")
+        self.condition.crowded(why)
+        self._line.turn_away(waiting[-1], why)
+        return True
 
-    def _hand_out(self, waiter: Waiter, member: Member) -> None:
-        association = self._association_of(member)
-        if not association.is_idle:
-            # Closed by the archive, or about to be: nobody notices, the next round opens another.
-            del self._members[association]
-            self._stop_expiry(association)
-            association.drop()
-            return
-        self._waiting.remove(waiter)
-        self._stop_expiry(association)
-        member.phase = Phase.LEASED
-        waiter.result.callback(association)
-
-    def _open(self, waiter: Waiter) -> None:
-        self._waiting.remove(waiter)
-        key = waiter.request.key
-        association = self.dialer.association(self, key.calling_field, waiter.offer)
-        self._members[association] = Member(key)
-        self._opening[association] = waiter
-        waiter.association = association
-        self._connections.add(association)
-        association.closed.addCallback(lambda _: self._disconnected(association))
-        waiter.dialling = self.dialer.dial(association)
+    def _warm(self) -> bool:
+        """Open an association that nobody has asked for, where one is wanted; whether it was."""
+        if self._line.waiting or self.condition.is_out or not self._has_room:
+            return False
+        wanted = self._warmth.wanted(self._members.all, self.maximum)
+        if wanted is not None:
+            kind, offer = wanted
+            self._openings.open(self, kind.key, offer, WARMING_TIMEOUT, kind=kind)
+        return wanted is not None
 
     def _call_off(self, waiter: Waiter) -> None:
-        """Nobody waits any more."""
-        if waiter in self._waiting:
-            self._waiting.remove(waiter)
-        association = waiter.association
-        if association is not None and self._opening.pop(association, None) is not None:
-            self._members.pop(association, None)
-            if waiter.dialling is not None:
-                waiter.dialling.cancel()
-            association.drop()
+        """Whoever waited does not any more."""
+        self._line.leave(waiter)
+        if waiter.opening is not None:
+            self._openings.call_off(waiter.opening)
             self._assign()
 
-    def _timed_out(self, waiter: Waiter) -> Callable[[object, float], NoReturn]:
-        def on_timeout(_: object, timeout: float) -> NoReturn:
-            waited = "a free association" if waiter.association is None else "an answer"
-            why = Unreachable(f"waited {timeout:g} s for {waited}")
-            if waiter.association is not None:
-                self._avoid()
-            self.log.warn("upstream {name}: {why}", name=self.name, why=why)
-            raise why
-
-        return on_timeout
-
-    def _avoid(self) -> None:
-        self.is_reachable = False
-        longer = max(SHORTEST_AVOIDANCE, 2 * self._avoidance)
-        self._avoidance = min(LONGEST_AVOIDANCE, longer)
-        self._avoid_until = self.clock.seconds() + self._avoidance
-
-    def _association_of(self, member: Member) -> UpstreamAssociation:
-        return next(each for each, its in self._members.items() if its is member)
-
-    def _stop_expiry(self, association: UpstreamAssociation) -> None:
-        timer = self._expiries.pop(association, None)
-        if timer is not None and timer.active():
-            timer.cancel()
+    def _release(self, association: UpstreamAssociation) -> None:
+        self._warmth.released(association)
+        association.release()

@@ -6,16 +6,18 @@ To whoever leases it, it is a `Lease` (bridge/ports.py). While nobody does, it a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from relay.bridge.ports import LeaseUser, Manners
+from relay.bridge.ports import Fault, LeaseUser, Manners
 from relay.transport.association import AssociationProtocol
 from relay.transport.reasons import describe
+from relay.upstream.ends import End, NotAccepted, Unreachable
 from relay.upstream.unsolicited import Unsolicited
 from relay.wire.errors import AbortReason, AbortSource, ProtocolError
+from relay.wire.items import ContextResult, PresentationContextRQ
 from relay.wire.negotiation import Answer, Context, Offer
 from relay.wire.pdu import AssociateAC, AssociateRJ, AssociateRQ
 from relay.wire.reader import Fragments
@@ -25,16 +27,8 @@ RELEASE_TIMEOUT = 5.0
 """Seconds that an upstream has to answer an A-RELEASE-RQ."""
 
 
-class Unreachable(Exception):
-    """An upstream could not be asked, or did not answer; the text says why."""
-
-
-class NotAccepted(Exception):
-    """An upstream rejected the association; `rejection` is its own."""
-
-    def __init__(self, rejection: AssociateRJ) -> None:
-        super().__init__(f"rejected ({rejection.result},{rejection.source},{rejection.reason})")
-        self.rejection = rejection
+Implementation: TypeAlias = tuple[str | None, str | None]
+"""Implementation class UID and version name, as an upstream shows them (PS3.7 D.3.3.2)."""
 
 
 class Keeping(Protocol):
@@ -45,18 +39,25 @@ class Keeping(Protocol):
     def opened(self, association: UpstreamAssociation) -> None:
         """It is established."""
 
-    def refused(self, association: UpstreamAssociation, why: Exception) -> None:
-        """It did not come to be: `Unreachable` or `NotAccepted`."""
+    def refused(self, association: UpstreamAssociation, why: Unreachable | NotAccepted) -> None:
+        """It did not come to be."""
 
     def returned(self, association: UpstreamAssociation) -> None:
         """Its lease is over; others may use it."""
 
-    def gone(self, association: UpstreamAssociation, failed: bool) -> None:
-        """It is no more; `failed`: not as associations ought to end."""
+    def answered(self, association: UpstreamAssociation, status: int, seconds: float) -> None:
+        """An operation on it is complete, with `status`, after `seconds`."""
+
+    def gone(self, association: UpstreamAssociation, end: End, why: str) -> None:
+        """It is no more; `why`, for the log, where it failed."""
 
 
 class UpstreamAssociation(AssociationProtocol):
-    """One association with an upstream."""
+    """One association with an upstream.
+
+    `request` proposes `offer` and, where it is not None, `own`: a context for Verification that
+    nobody but the relay knows of.
+    """
 
     log = Logger()
 
@@ -67,6 +68,7 @@ class UpstreamAssociation(AssociationProtocol):
         manners: Manners,
         offer: Offer,
         request: AssociateRQ,
+        own: PresentationContextRQ | None = None,
     ) -> None:
         super().__init__(clock, artim=RELEASE_TIMEOUT)
         self.keeper = keeper
@@ -76,9 +78,19 @@ class UpstreamAssociation(AssociationProtocol):
         self.answer: Answer | None = None
         self.contexts: Mapping[Context, int] = {}
         self.held: Mapping[int, Context] = {}
+        self.own_context: int | None = None
+        """The id of `own`, if it was accepted."""
+        self.implementation: Implementation = (None, None)
+        self.is_reused = False
+        self.is_used = False
+        """Whether it has served an operation."""
+        self.outstanding = 0
+        """Bytes sent in this lease whose operation is not answered yet."""
+        self._own = own
         self._request = request
         self._lessee: LeaseUser | None = None
         self._unsolicited = Unsolicited(self)
+        self._has_spoken = False
         self._is_over = False
         maximum = request.user_information.maximum_length
         assert maximum is not None
@@ -123,6 +135,14 @@ class UpstreamAssociation(AssociationProtocol):
             self._is_over = True
             self.keeper.refused(self, NotAccepted(answer))
             return
+        information = answer.user_information
+        self.implementation = (
+            information.implementation_class_uid,
+            information.implementation_version_name,
+        )
+        own = [each.result for each in answer.contexts if self._own and each.id == self._own.id]
+        if self._own is not None and own == [ContextResult.ACCEPTANCE]:
+            self.own_context = self._own.id
         self.answer = Answer.of(self.offer, answer)
         self.held = self.answer.in_force(self.offer)
         # Of equal contexts under several ids the first serves.
@@ -131,6 +151,7 @@ class UpstreamAssociation(AssociationProtocol):
 
     def data_indication(self, fragments: Fragments) -> None:
         """Fragments for whoever leases it; for itself when nobody does."""
+        self._has_spoken = True
         if self._lessee is not None:
             self._lessee.lease_data(fragments)
             return
@@ -140,12 +161,12 @@ class UpstreamAssociation(AssociationProtocol):
         try:
             self._unsolicited.received(fragments)
         except ProtocolError as error:
-            self.abort(f"protocol error: {error}", error.source, error.reason)
+            self.abort(f"protocol error: {error}", Fault.UPSTREAM, error.source, error.reason)
 
     def release_indication(self) -> None:
         """The upstream wants no more of this association."""
         self.layer.release_response()
-        self._lost(Loss(), failed=False)
+        self._lost(Loss(), End.ENDED)
 
     def release_confirmation(self) -> None:
         """The upstream agreed to a release; the keeper has forgotten this association already."""
@@ -158,25 +179,34 @@ class UpstreamAssociation(AssociationProtocol):
             self._is_over = True
             self.keeper.refused(self, Unreachable(self._why(loss)))
         else:
-            failed = self._lessee is not None or loss.error is not None
-            if failed:
-                self._log(self._why(loss))
-            self._lost(loss, failed)
+            self._lost(loss, self._end(loss))
+
+    def _end(self, loss: Loss) -> End:
+        if loss.error is not None:
+            return End.FAILED
+        if self._lessee is None:
+            return End.ENDED
+        return End.STALE if self.is_reused and not self._has_spoken else End.FAILED
 
     def _why(self, loss: Loss) -> str:
         if loss.abort is None and loss.error is None and self.why_lost is not None:
             return describe(self.why_lost)
         return str(loss)
 
-    def _lost(self, loss: Loss, failed: bool) -> None:
+    def _lost(self, loss: Loss, end: End) -> None:
         self._is_over = True
         lessee, self._lessee = self._lessee, None
-        self.keeper.gone(self, failed)
+        self.keeper.gone(self, end, self._why(loss))
         if lessee is not None:
             lessee.lease_lost(loss)
 
-    def _log(self, why: str) -> None:
-        self.log.warn("upstream {upstream}: {why}", upstream=self.upstream, why=why)
+    # for the keeper
+
+    def lend(self) -> None:
+        """It has rested, and is leased again."""
+        self.is_reused = True
+        self._lessee = None
+        self._has_spoken = False
 
     # Lease
 
@@ -184,9 +214,25 @@ class UpstreamAssociation(AssociationProtocol):
         """Say who is to hear what comes."""
         self._lessee = user
 
+    def command(self, context_id: int, command_set: bytes) -> None:
+        """Send a whole command set."""
+        self.is_used = self.is_used or self._lessee is not None
+        super().command(context_id, command_set)
+
+    def fragments(self, context_id: int, fragments: Fragments) -> None:
+        """Send fragments of a dataset."""
+        self.outstanding += len(fragments.raw)
+        self.layer.fragments(context_id, fragments)
+
+    def answered(self, status: int, seconds: float) -> None:
+        """A final response has come with `status`, `seconds` after all of its request had left."""
+        self.outstanding = 0
+        self.keeper.answered(self, status, seconds)
+
     def give_back(self) -> None:
         """Others may use it."""
         self._lessee = None
+        self.outstanding = 0
         if not self._is_over:
             self.keeper.returned(self)
 
@@ -196,7 +242,7 @@ class UpstreamAssociation(AssociationProtocol):
         if self._is_over:
             return
         self._is_over = True
-        self.keeper.gone(self, failed=False)
+        self.keeper.gone(self, End.ENDED, "")
         if self.layer.established:
             self.layer.release()
             self.drop_in(RELEASE_TIMEOUT)
@@ -206,6 +252,7 @@ class UpstreamAssociation(AssociationProtocol):
     def abort(
         self,
         why: str,
+        fault: Fault,
         source: AbortSource = AbortSource.SERVICE_USER,
         reason: AbortReason = AbortReason.NOT_SPECIFIED,
     ) -> None:
@@ -214,6 +261,8 @@ class UpstreamAssociation(AssociationProtocol):
         if self._is_over:
             return
         self._is_over = True
-        self._log(f"association aborted: {why}")
-        self.keeper.gone(self, failed=source is AbortSource.SERVICE_PROVIDER)
+        why = f"association aborted: {why}"
+        if fault is Fault.CALLER:
+            self.log.warn("upstream {upstream}: {why}", upstream=self.upstream, why=why)
+        self.keeper.gone(self, End.FAILED if fault is Fault.UPSTREAM else End.ENDED, why)
         self.layer.abort(source, reason)

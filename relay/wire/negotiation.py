@@ -37,9 +37,6 @@ IMPLEMENTATION_CLASS_UID = "2.25.150638697653574730717290074238853519481"
 
 IMPLEMENTATION_VERSION_NAME = "DICOM_RELAY_0_1"
 
-SYNCHRONOUS = AsynchronousOperationsWindow(1, 1)
-"""One operation at a time each way: what is answered to any proposed window."""
-
 
 LONGEST_USER_INFORMATION = 0xFFFF - 128
 """Bytes of sub-items that leave room to replace some of a peer's own with ours: maximum length,
@@ -236,14 +233,30 @@ def merged(offer: Offer, parts: Iterable[Answer]) -> Answer:
     )
 
 
-def acceptance(request: AssociateRQ, answer: Answer, maximum: int) -> AssociateAC:
-    """The A-ASSOCIATE-AC to `request`, announcing `maximum` bytes; fields echoed as they came."""
+def window(request: AssociateRQ, most: int) -> AsynchronousOperationsWindow | None:
+    """The answer to a proposed asynchronous operations window, None where there is none.
+
+    The requestor may invoke `most` operations at a time, or as few as it proposed (0: any number);
+    one at a time is invoked on it (PS3.7 D.3.3.3).
+    """
     proposed = request.user_information.asynchronous_operations_window
+    if proposed is None:
+        return None
+    return AsynchronousOperationsWindow(min(proposed.invoked or most, most), 1)
+
+
+def acceptance(
+    request: AssociateRQ,
+    answer: Answer,
+    maximum: int,
+    window: AsynchronousOperationsWindow | None = None,
+) -> AssociateAC:
+    """The A-ASSOCIATE-AC to `request`, announcing `maximum` bytes; fields echoed as they came."""
     information = UserInformation(
         maximum_length=maximum,
         implementation_class_uid=IMPLEMENTATION_CLASS_UID,
         implementation_version_name=IMPLEMENTATION_VERSION_NAME,
-        asynchronous_operations_window=SYNCHRONOUS if proposed is not None else None,
+        asynchronous_operations_window=window,
         roles=answer.roles,
         extended=answer.extended,
         user_identity_response=answer.user_identity_response,

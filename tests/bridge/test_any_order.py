@@ -11,7 +11,9 @@ lease ends once) these hold:
 - a dataset arrives as it was sent, and a whole one only if all of it was sent;
 - a lease that goes back has nothing unfinished on it;
 - once everybody has done what is due, every request has one final answer, and everybody is read;
-- at the end of a crossing every lease has ended, and nothing is due any more.
+- at the end of a crossing every lease has ended, nothing is due any more, and nothing is kept.
+
+What an upstream fails on is sent again, and so may reach several; the rules are the same.
 """
 
 from __future__ import annotations
@@ -22,13 +24,20 @@ from itertools import count
 import attrs
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from relay.bridge.ports import ContextRefused, Negotiated, Unavailable
 from relay.bridge.pressure import HELD_MAXIMUM
 from relay.policy.routing import Route
 from relay.wire.command import NO_DATASET, encode
 from relay.wire.command import CommandField as F
+from relay.wire.user_information import AsynchronousOperationsWindow, UserInformation
 from tests.doubles import (
     COMMITMENT,
     FIND,
@@ -41,6 +50,7 @@ from tests.doubles import (
     accepting,
     associate,
     contexts_of,
+    some_budget,
 )
 from tests.vectors import CT_IMAGE_STORAGE, VERIFICATION
 
@@ -74,6 +84,13 @@ WRONGS = [
 ]
 PENDING = (0xFF00, 0xFF01)
 SIZES = [0, 1, 10, HELD_MAXIMUM // 2 + 10]
+
+callers = st.tuples(
+    st.sampled_from([1, 1, 2, 8]),
+    st.sampled_from([2**20, 2**20, 0, 2000, HELD_MAXIMUM]),
+    st.sampled_from([0.0, 0.0, 0.7, None]),
+)
+"""What a caller may have outstanding; bytes kept; how long a retry waits."""
 
 TOKEN, SERIAL = 0x1000, 0x0902
 _header = struct.Struct("<HHL").unpack_from
@@ -124,13 +141,20 @@ class AnyOrder(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.numbers = count(1)
-        self.calls()
+        self.calls(1, 2**20, 0.0)
 
     # beginning and end
 
-    def calls(self) -> None:
-        self.crossing = Crossing(ROUTES)
-        self.crossing.asks(associate(contexts_of(SOP_CLASSES)))
+    def calls(self, window: int, kept: int, pause: float | None) -> None:
+        """A caller with this asynchronous window; `kept` bytes are kept in memory, and on disk."""
+        budget = some_budget(window=kept, memory=kept, disk=kept)
+        self.crossing = Crossing(ROUTES, window=window, budget=budget)
+        self.crossing.bank.pause = pause
+        asynchronous = AsynchronousOperationsWindow(0, 0)
+        information = UserInformation(
+            maximum_length=ROOMY, asynchronous_operations_window=asynchronous
+        )
+        self.crossing.asks(associate(contexts_of(SOP_CLASSES), information))
         for pool, (asked, _) in list(self.crossing.bank.asked.items()):
             self.crossing.bank.answer(pool, Negotiated("a", accepting(asked.offer), ROOMY))
         self.caller = Mouth(self.crossing.caller)
@@ -255,10 +279,15 @@ class AnyOrder(RuleBasedStateMachine):
     # what the caller does
 
     @precondition(lambda self: self.is_over)
-    @rule()
-    def another_calls(self) -> None:
+    @rule(kind=callers)
+    def another_calls(self, kind) -> None:
         self.is_done()
-        self.calls()
+        self.calls(*kind)
+
+    @initialize(kind=callers)
+    def the_first_calls(self, kind) -> None:
+        self.crossing.release()
+        self.calls(*kind)
 
     @precondition(lambda self: not self.is_over and not self.caller.speaking)
     @rule(kind=st.sampled_from(REQUESTS), message_id=st.integers(1, 20), dataset=st.booleans())
@@ -421,6 +450,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.living == []
         assert self.crossing.bank.wanted == []
         assert self.crossing.clock.getDelayedCalls() == []
+        assert self.crossing.budget.used_memory == self.crossing.budget.used_disk == 0
         assert len(self.crossing.ended) == 1
 
     def settle(self) -> None:

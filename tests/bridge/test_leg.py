@@ -1,57 +1,50 @@
-"""A leg: leases taken, kept, given back, released or aborted, each exactly once."""
+"""A leg: which lease an operation gets, at which upstream."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import attrs
 import pytest
 
-from relay.bridge.lane import Delivery
-from relay.bridge.leg import SHORTEST_LINGER, Leg
+from relay.bridge.berth import Berth
+from relay.bridge.delivery import Delivery
+from relay.bridge.leg import Leg
 from relay.bridge.operation import Operation
 from relay.bridge.party import Party
-from relay.bridge.ports import Asked, ContextRefused, Manners, Unavailable
+from relay.bridge.ports import Asked, ContextRefused, Terms, Unavailable
+from relay.policy.affinity import by_association, by_operation
+from relay.policy.failover import Choice
 from relay.wire.command import CommandField as F
 from relay.wire.command import decode
-from relay.wire.errors import AbortReason, AbortSource, ProtocolError
 from relay.wire.negotiation import Offer
 from relay.wire.pdu import ae_field
 from tests.doubles import (
-    MANNERS,
     SOP_CLASSES,
     Association,
     Bank,
     Clock,
     contexts_of,
     in_force,
-    reply,
     request,
     some_party,
 )
 
 CONTEXTS = in_force(SOP_CLASSES)
 ASKED = Asked("archive", ae_field("MODALITY"), Offer(contexts_of(SOP_CLASSES)))
-EVENT = reply(F.C_ECHO_RQ)
+ONLY_STORAGE = {3: CONTEXTS[3]}
 
 
 @attrs.define(eq=False)
 class User:
-    """Hears what comes from the leg's upstream; `busy` is whoever has something outstanding."""
+    """Hears what comes from the leg's associations; `busy` is whoever has something outstanding."""
 
     out: list[str]
     busy: list[Party] = attrs.field(factory=list)
-    breach: ProtocolError | None = None
-    on_loss: Callable[[], None] = lambda: None
 
     def received(self, party, fragments):
         self.out.append("received")
-        if self.breach is not None:
-            raise self.breach
 
-    def lost(self, party):
+    def lost(self, berth, is_overdue):
         self.out.append("lost")
-        self.on_loss()
 
     def is_busy(self, party):
         return party in self.busy
@@ -60,14 +53,13 @@ class User:
 class Bench:
     """A leg between a bank and a user, and what `obtain` gave."""
 
-    def __init__(self, manners=MANNERS):
+    def __init__(self, affinity=by_association):
         self.out: list[str] = []
         self.clock = Clock()
-        self.bank = Bank(self.out)
+        self.bank = Bank(self.out, granted=Terms(affinity))
         self.user = User(self.out)
-        self.manners = manners
-        self.parties = []
-        self.failures = []
+        self.berths: list[Berth] = []
+        self.failures: list[ContextRefused | Unavailable] = []
         self.leg = Leg(ASKED, CONTEXTS, "a", self.bank, self.clock, self.user)
 
     def since(self):
@@ -75,23 +67,26 @@ class Bench:
         self.out.clear()
         return lines
 
-    def obtain(self, field=F.C_STORE_RQ, on=3):
-        invoker = some_party()
+    @property
+    def wanted(self):
+        """The oldest wish for a lease."""
+        return self.bank.wanted[0][0]
+
+    def obtain(self, field=F.C_STORE_RQ, on=3, choice=Choice()):  # noqa: B008 (frozen)
         command_set = request(field, dataset=False)
         delivery = Delivery(command_set, ended=True)
-        operation = Operation(invoker, on, CONTEXTS[on], decode(command_set), delivery)
-        self.leg.obtain(operation, self.parties.append, self.failures.append)
+        operation = Operation(some_party(), on, CONTEXTS[on], decode(command_set), delivery)
+        operation.choice = choice
+        self.leg.obtain(operation, self.berths.append, self.failures.append)
 
-    def lend(self, name="a", held=CONTEXTS):
-        lease = Association(name, self.out, held=held, manners=self.manners)
+    def lend(self, name="a", held=CONTEXTS, **more):
+        lease = Association(name, self.out, held=held, **more)
         self.bank.grants(lease)
         return lease
 
-    def leased(self, field=F.C_STORE_RQ, on=3):
-        self.obtain(field, on)
-        lease = self.lend()
-        self.since()
-        return lease
+    def done(self, field=F.C_STORE_RQ):
+        """The operation that was begun last is complete."""
+        self.berths[-1].done(field)
 
 
 @pytest.fixture
@@ -99,39 +94,32 @@ def bench():
     return Bench()
 
 
-# obtaining
+# a new lease
 
 
 def test_the_first_operation_asks_for_a_lease_at_the_upstream_that_answered(bench):
     bench.obtain(F.C_FIND_RQ, on=5)
     assert bench.since() == ["lease archive"]
-    ((wanted, _),) = bench.bank.wanted
-    assert wanted.asked is ASKED
-    assert (wanted.context, wanted.exactly, wanted.prefer) == (CONTEXTS[5], None, "a")
+    assert bench.wanted.asked is ASKED
+    assert (bench.wanted.context, bench.wanted.exactly) == (CONTEXTS[5], None)
+    assert bench.wanted.prefer == "a"
+    assert (bench.wanted.avoid, bench.wanted.fresh) == (frozenset(), False)
 
 
-def test_a_lease_that_was_granted_is_the_party_that_performs(bench):
-    lease = bench.leased()
-    assert bench.parties == [bench.leg.party]
-    assert bench.parties[0].lane.sink is lease
-    assert lease.user is bench.leg
+def test_a_lease_that_was_granted_is_where_the_operation_is_performed(bench):
+    bench.obtain()
+    lease = bench.lend()
+    assert [each.lease for each in bench.berths] == [lease]
+    assert bench.leg.berth_of(bench.berths[0].party) is bench.berths[0]
+    assert bench.leg.berth_of(some_party()) is None
 
 
 def test_a_lease_may_be_granted_before_the_call_returns(bench):
     bench.bank.at_once = lambda: Association("b", bench.out, held=CONTEXTS)
     bench.obtain()
-    assert len(bench.parties) == 1
+    assert len(bench.berths) == 1
     bench.leg.close()
     assert bench.since() == ["lease archive", "b given back"]
-
-
-def test_the_upstream_that_served_is_preferred_from_then_on(bench):
-    bench.obtain(F.C_ECHO_RQ, on=1)
-    bench.lend("b")
-    assert bench.leg.upstream == "b"
-    bench.leg.done(F.C_ECHO_RQ)
-    bench.obtain(F.C_ECHO_RQ, on=1)
-    assert bench.bank.wanted[0][0].prefer == "b"
 
 
 @pytest.mark.parametrize("result", [Unavailable(), ContextRefused()])
@@ -139,342 +127,165 @@ def test_a_lease_that_cannot_be_had_is_reported(bench, result):
     bench.obtain()
     bench.bank.grants(result)
     assert bench.failures == [result]
-    assert bench.leg.party is None
-
-
-def test_the_lease_in_hand_serves_the_next_operation(bench):
-    bench.leased()
-    bench.leg.done(F.C_STORE_RQ)
-    bench.obtain(F.C_FIND_RQ, on=5)
-    assert bench.since() == []
-    assert bench.parties[0] is bench.parties[1]
-
-
-def test_a_lease_that_lacks_the_context_is_exchanged(bench):
-    bench.obtain(on=3)
-    bench.lend("a", held=in_force({3: SOP_CLASSES[3]}))
-    bench.leg.done(F.C_STORE_RQ)
-    bench.obtain(F.C_FIND_RQ, on=5)
-    assert bench.since() == ["lease archive", "a given back", "lease archive"]
-
-
-def test_a_lease_that_lacks_the_context_and_awaits_an_answer_is_aborted(bench):
-    bench.obtain(on=3)
-    bench.lend("a", held=in_force({3: SOP_CLASSES[3]}))
-    bench.leg.done(F.C_STORE_RQ)
-    bench.user.busy.append(bench.leg.party)
-    bench.obtain(F.C_FIND_RQ, on=5)
-    assert bench.since() == ["lease archive", "a aborted 0,0", "lost", "lease archive"]
-
-
-def test_no_lease_is_asked_for_when_the_crossing_ends_over_the_exchange(bench):
-    bench.obtain(on=3)
-    bench.lend("a", held=in_force({3: SOP_CLASSES[3]}))
-    bench.user.busy.append(bench.leg.party)
-    bench.user.on_loss = bench.leg.close
-    bench.since()
-    bench.obtain(F.C_FIND_RQ, on=5)
-    assert bench.since() == ["a aborted 0,0", "lost"]
+    assert bench.leg.berths == ()
 
 
 def test_c_get_wants_exactly_the_contexts_that_the_caller_has(bench):
     bench.obtain(F.C_GET_RQ, on=9)
     assert bench.since() == ["lease archive exactly"]
-    assert bench.bank.wanted[0][0].exactly == frozenset(CONTEXTS.values())
+    assert bench.wanted.exactly == frozenset(CONTEXTS.values())
+
+
+# affinity
+
+
+def test_by_association_the_upstream_that_served_is_preferred_from_then_on(bench):
+    bench.obtain(F.C_ECHO_RQ, on=1)
+    bench.lend("b")
+    bench.done(F.C_ECHO_RQ)
+    bench.obtain(F.C_ECHO_RQ, on=1)
+    assert bench.wanted.prefer == "b"
+
+
+def test_by_operation_no_upstream_is_preferred():
+    bench = Bench(by_operation)
+    bench.obtain(F.C_ECHO_RQ, on=1)
+    assert bench.wanted.prefer is None
+    bench.lend("b")
+    bench.done(F.C_ECHO_RQ)
+    bench.obtain(F.C_ECHO_RQ, on=1)
+    assert bench.wanted.prefer is None
+
+
+def test_another_policy_binds_by_whatever_key_it_gives():
+    bench = Bench(lambda command: command.field)
+    bench.obtain(F.C_ECHO_RQ, on=1)
+    bench.lend("b")
+    bench.done(F.C_ECHO_RQ)
+    bench.obtain(F.C_FIND_RQ, on=5)
+    bench.lend("c")
+    bench.done(F.C_FIND_RQ)
+    bench.obtain(F.C_ECHO_RQ, on=1)
+    assert bench.wanted.prefer == "b"
+
+
+# the lease in hand
+
+
+def test_the_lease_in_hand_serves_the_next_operation(bench):
+    bench.obtain()
+    bench.lend()
+    bench.done()
+    bench.since()
+    bench.obtain(F.C_FIND_RQ, on=5)
+    assert bench.since() == []
+    assert bench.berths[0] is bench.berths[1]
+
+
+def test_a_lease_that_is_used_again_does_not_go_back_meanwhile(bench):
+    bench.obtain()
+    lease = bench.lend()
+    bench.done()
+    bench.obtain()
+    bench.since()
+    bench.clock.advance(10 * lease.manners.linger)
+    assert bench.since() == []
+
+
+def test_a_lease_that_lacks_the_context_is_exchanged(bench):
+    bench.obtain()
+    bench.lend("a", held=ONLY_STORAGE)
+    bench.done()
+    bench.obtain(F.C_FIND_RQ, on=5)
+    assert bench.since() == ["lease archive", "a given back", "lease archive"]
+
+
+def test_a_lease_that_has_ended_is_replaced(bench):
+    bench.obtain()
+    bench.lend().falls()
+    bench.obtain()
+    bench.lend("b")
+    assert bench.since() == ["lease archive", "lost", "lease archive"]
+    assert [each.lease.upstream for each in bench.leg.berths] == ["b"]
+
+
+def test_a_lease_whose_upstream_awaits_an_answer_stays_beside_a_new_one(bench):
+    bench.obtain()
+    bench.lend("a", held=ONLY_STORAGE)
+    bench.user.busy.append(bench.berths[0].party)
+    bench.obtain(F.C_FIND_RQ, on=5)
+    bench.lend("b")
+    assert bench.since() == ["lease archive", "lease archive"]
+    assert [each.lease.upstream for each in bench.leg.berths] == ["a", "b"]
 
 
 def test_c_get_takes_the_lease_in_hand_where_that_holds_the_same_set(bench):
-    bench.leased(F.C_STORE_RQ)
-    bench.leg.done(F.C_STORE_RQ)
+    bench.obtain()
+    bench.lend()
+    bench.done()
+    bench.since()
     bench.obtain(F.C_GET_RQ, on=9)
     assert bench.since() == []
 
 
 def test_c_get_exchanges_a_lease_that_holds_more_than_the_caller_has(bench):
-    bench.obtain(on=3)
+    bench.obtain()
     bench.lend("a", held={**CONTEXTS, 99: attrs.evolve(CONTEXTS[1], abstract_syntax="1.2.3")})
-    bench.leg.done(F.C_STORE_RQ)
+    bench.done()
     bench.obtain(F.C_GET_RQ, on=9)
     assert bench.since() == ["lease archive", "a given back", "lease archive exactly"]
 
 
-# how long a lease lasts
+# after a failure
 
 
-@pytest.mark.parametrize("field", [F.C_ECHO_RQ, F.C_FIND_RQ, F.C_GET_RQ, F.C_MOVE_RQ])
-def test_a_lease_goes_back_with_the_operation(bench, field):
-    bench.leased(field)
-    bench.leg.done(field)
-    assert bench.since() == ["a given back"]
-    assert bench.leg.party is None
+def test_an_upstream_that_failed_is_avoided_and_not_preferred(bench):
+    bench.obtain(choice=Choice(avoid=frozenset({"a"})))
+    assert bench.since() == ["lease archive not a"]
+    assert bench.wanted.prefer is None
 
 
-def test_a_lease_for_c_store_lingers_and_then_goes_back(bench):
-    bench.leased()
-    bench.leg.done(F.C_STORE_RQ)
-    bench.clock.advance(MANNERS.linger - 0.1)
-    assert bench.since() == []
-    bench.clock.advance(0.1)
-    assert bench.since() == ["a given back"]
+def test_the_upstream_that_a_failure_points_to_is_preferred_to_the_one_bound(bench):
+    bench.obtain(choice=Choice(prefer="b", fresh=True))
+    assert bench.since() == ["lease archive at b fresh"]
 
 
-def test_a_lease_that_is_used_again_does_not_go_back_meanwhile(bench):
-    bench.leased()
-    bench.leg.done(F.C_STORE_RQ)
+def test_a_lease_in_hand_at_an_upstream_to_avoid_does_not_do(bench):
     bench.obtain()
-    bench.clock.advance(10 * MANNERS.linger)
-    assert bench.since() == []
+    bench.lend("a")
+    bench.done()
+    bench.obtain(choice=Choice(avoid=frozenset({"a"})))
+    assert bench.since() == ["lease archive", "a given back", "lease archive not a"]
 
 
-def test_without_a_linger_a_lease_for_c_store_goes_back_at_once():
-    bench = Bench(attrs.evolve(MANNERS, linger=0.0))
-    bench.leased()
-    bench.leg.done(F.C_STORE_RQ)
-    assert bench.since() == ["a given back"]
-
-
-@pytest.mark.parametrize("field", [F.N_ACTION_RQ, F.N_CREATE_RQ, F.N_EVENT_REPORT_RQ])
-def test_a_lease_for_dimse_n_is_kept_to_the_end_and_then_released(bench, field):
-    bench.leased(field, on=11)
-    bench.leg.done(field)
-    bench.obtain(F.C_STORE_RQ)
-    bench.leg.done(F.C_STORE_RQ)
-    bench.obtain(F.C_ECHO_RQ, on=1)
-    bench.leg.done(F.C_ECHO_RQ)
-    bench.clock.advance(3600)
-    assert bench.since() == []
-    bench.leg.close()
-    assert bench.since() == ["a released"]
-
-
-def test_what_was_kept_says_nothing_about_the_next_lease(bench):
-    lease = bench.leased(F.N_ACTION_RQ, on=11)
-    bench.leg.done(F.N_ACTION_RQ)
-    lease.falls()
-    bench.leased()
-    bench.leg.close()
-    assert bench.since() == ["a given back"]
-
-
-def test_an_operation_that_outlives_its_lease_keeps_none(bench):
-    lease = bench.leased(F.N_ACTION_RQ, on=11)
-    lease.falls()
-    bench.leg.done(F.N_ACTION_RQ)
-    bench.leased()
-    bench.leg.close()
-    assert bench.since() == ["a given back"]
-
-
-@pytest.mark.parametrize(("linger", "look"), [(MANNERS.linger, MANNERS.linger), (0.0, 1.0)])
-def test_a_lease_stays_while_its_upstream_awaits_the_callers_answer(linger, look):
-    bench = Bench(attrs.evolve(MANNERS, linger=linger))
-    bench.leased(F.C_FIND_RQ, on=5)
-    bench.user.busy.append(bench.parties[0])
-    bench.leg.done(F.C_FIND_RQ)
-    bench.clock.advance(look)
-    assert bench.since() == []
-    bench.user.busy.clear()
-    bench.clock.advance(look)
-    assert bench.since() == ["a given back"]
-    assert SHORTEST_LINGER == 1.0
-
-
-def test_a_lease_with_a_message_under_way_is_aborted_and_never_given_back(bench):
-    bench.leased()
-    bench.leg.party.lane.enter(Delivery(request(F.C_STORE_RQ), ended=False), 3)
+@pytest.mark.parametrize("is_reused", [True, False])
+def test_where_a_fresh_one_is_wanted_the_lease_in_hand_does_unless_it_is_stale(bench, is_reused):
+    bench.obtain()
+    bench.lend("a", is_reused=is_reused)
+    bench.done()
     bench.since()
-    bench.leg.let_go()
-    assert bench.since() == ["a aborted 0,0"]
-
-
-def test_a_lease_on_which_a_dataset_may_still_follow_is_aborted(bench):
-    lease = bench.leased()
-    bench.leg.user = Understanding(bench)
-    lease.says(request(F.C_ECHO_RQ, dataset=False))
-    bench.leg.let_go()
-    assert bench.since() == ["a aborted 0,0"]
-
-
-class Understanding(User):
-    """Reads commands, and does not understand them."""
-
-    def __init__(self, bench):
-        super().__init__(bench.out)
-
-    def received(self, party, fragments):
-        party.command(fragments)
-        party.assembler.expect = type(party.assembler.expect).EITHER
-
-
-def test_a_lease_that_is_full_is_released_for_the_next_one_would_not_know(bench):
-    lease = bench.leased()
-    lease.fills()
-    bench.leg.let_go()
-    assert bench.since() == ["a released"]
-
-
-def test_whom_a_full_lease_had_stopped_reads_on_when_it_goes(bench):
-    lease = bench.leased()
-    caller = some_party("caller", bench.out)
-    request_ = Delivery(request(F.C_STORE_RQ), ended=False, valve=caller.valve)
-    bench.leg.party.lane.enter(request_, 3)
-    lease.fills()
-    bench.since()
-    bench.leg.drop("enough")
-    assert bench.since() == ["caller resumed", "a aborted 0,0"]
-
-
-def test_a_lease_is_read_from_when_it_goes_back(bench):
-    bench.leased()
-    bench.leg.party.valve.close("a full caller")
-    bench.leg.let_go()
-    assert bench.since() == ["a paused", "a resumed", "a given back"]
-
-
-def test_letting_go_of_nothing_does_nothing(bench):
-    bench.leg.let_go()
-    bench.leg.drop("nothing")
-    bench.leg.fail("nothing")
-    bench.leg.close()
-    assert bench.since() == []
+    bench.obtain(choice=Choice(prefer="a", fresh=True))
+    assert bench.since() == (["a given back", "lease archive fresh"] if is_reused else [])
 
 
 # the end of the crossing
 
 
-def test_a_lease_that_is_awaited_is_called_off_at_the_end(bench):
+def test_leases_that_are_awaited_are_called_off_at_the_end(bench):
+    bench.obtain()
     bench.obtain()
     bench.leg.close()
-    assert bench.since() == ["lease archive", "call off lease"]
+    assert bench.since() == ["lease archive", "lease archive", "call off lease", "call off lease"]
     bench.leg.close()
     assert bench.since() == []
 
 
-def test_a_lease_that_lingers_goes_back_at_the_end_once(bench):
-    bench.leased()
-    bench.leg.done(F.C_STORE_RQ)
+def test_every_lease_ends_with_the_crossing(bench):
+    for name in ("a", "b"):
+        bench.obtain()
+        bench.lend(name)
+        bench.user.busy.append(bench.berths[-1].party)
+    bench.user.busy.pop()
+    bench.since()
     bench.leg.close()
-    bench.clock.advance(3600)
-    assert bench.since() == ["a given back"]
-
-
-def test_a_busy_lease_is_aborted_at_the_end(bench):
-    bench.leased()
-    bench.user.busy.append(bench.leg.party)
-    bench.leg.close()
-    assert bench.since() == ["a aborted 0,0"]
-
-
-# what comes from the lease
-
-
-def test_what_comes_is_passed_on(bench):
-    bench.leased().says(EVENT)
-    assert bench.since() == ["received"]
-
-
-def test_nonsense_ends_the_association_with_what_it_deserves(bench):  # bad-inputs 59
-    lease = bench.leased()
-    bench.user.breach = ProtocolError("no", AbortReason.UNEXPECTED_PARAMETER)
-    lease.says(EVENT)
-    assert bench.since() == ["received", "a aborted 2,5", "lost"]
-    assert lease.why == "protocol error: no"
-
-
-def test_nonsense_on_a_lease_that_has_just_gone_back_is_nobodys_loss(bench):
-    bench.leased(F.C_FIND_RQ, on=5)
-    leg = bench.leg
-
-    class Finishing(User):
-        def received(self, party, fragments):
-            leg.done(F.C_FIND_RQ)
-            raise ProtocolError("late")
-
-    leg.user = Finishing(bench.out)
-    bench.bank.lent[0].says(EVENT)
-    assert bench.since() == ["a given back"]
-
-
-def test_a_lost_lease_is_reported_once_and_nothing_is_due_any_more(bench):
-    lease = bench.leased()
-    lease.fills()
-    lease.falls()
-    assert bench.since() == ["lost"]
-    assert bench.leg.party is None
-    assert bench.clock.getDelayedCalls() == []
-
-
-def test_a_lingering_lease_that_is_lost_is_replaced_unnoticed(bench):
-    lease = bench.leased()
-    bench.leg.done(F.C_STORE_RQ)
-    lease.falls()
-    bench.obtain()
-    bench.clock.advance(3600)
-    assert bench.since() == ["lost", "lease archive"]
-
-
-# time
-
-
-def test_the_response_timeout_is_that_of_the_upstream_at_work(bench):
-    assert bench.leg.response_timeout == 0.0
-    bench.leased()
-    assert bench.leg.response_timeout == MANNERS.response_timeout
-
-
-def test_an_upstream_that_takes_nothing_for_too_long_is_given_up(bench):  # bad-inputs 58
-    lease = bench.leased()
-    lease.fills()
-    bench.clock.advance(MANNERS.stall_timeout - 0.1)
-    assert bench.since() == []
-    bench.clock.advance(0.1)
-    assert bench.since() == ["a aborted 0,0", "lost"]
-    assert lease.why == "took nothing for 30 s"
-
-
-def test_an_upstream_that_takes_more_in_time_is_kept(bench):
-    lease = bench.leased()
-    lease.fills()
-    lease.drains()
-    bench.clock.advance(3600)
-    assert bench.since() == []
-
-
-def test_an_upstream_may_say_that_it_is_full_with_every_write(bench):
-    lease = bench.leased()
-    lease.fills()
-    lease.fills()
-    lease.drains()
-    bench.clock.advance(3600)
-    assert bench.since() == []
-
-
-def test_an_upstream_that_is_full_again_has_its_whole_time_again(bench):
-    lease = bench.leased()
-    lease.fills()
-    bench.clock.advance(MANNERS.stall_timeout - 0.1)
-    lease.drains()
-    lease.fills()
-    bench.clock.advance(MANNERS.stall_timeout - 0.1)
-    assert bench.since() == []
-    bench.clock.advance(0.1)
-    assert bench.since() == ["a aborted 0,0", "lost"]
-
-
-def test_an_upstream_that_drains_without_having_been_full_is_no_news(bench):
-    bench.leased().drains()
-    assert bench.since() == []
-
-
-def test_manners_are_those_of_each_lease():
-    bench = Bench(Manners(response_timeout=5.0, stall_timeout=7.0, linger=1.0))
-    lease = bench.leased()
-    lease.fills()
-    bench.clock.advance(7.0)
-    assert lease.why == "took nothing for 7 s"
-
-
-def test_an_abort_by_the_leg_is_the_users_unless_it_says_otherwise(bench):
-    bench.leased()
-    bench.leg.fail("why", AbortSource.SERVICE_PROVIDER, AbortReason.INVALID_PARAMETER)
-    assert bench.since() == ["a aborted 2,6", "lost"]
+    assert bench.since() == ["a aborted 0,0", "b given back"]

@@ -1,4 +1,4 @@
-"""Operations, and the window that lets one of them be outstanding in each direction."""
+"""Operations, and the window that lets as many as negotiated be outstanding in a direction."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
-from relay.bridge.lane import Delivery
+from relay.bridge.delivery import Delivery
 from relay.bridge.operation import Operation, Window
+from relay.policy.failover import Choice
+from relay.policy.leasing import CONCURRENT, HOLDS
 from relay.wire.command import CommandField as F
 from relay.wire.command import decode
 from relay.wire.negotiation import Context
@@ -17,8 +19,8 @@ from tests.vectors import CT_IMAGE_STORAGE, IMPLICIT_LITTLE_ENDIAN
 CT = Context(CT_IMAGE_STORAGE, IMPLICIT_LITTLE_ENDIAN)
 
 
-def operation(invoker, message_id=1, dataset=False):
-    command_set = request(F.C_STORE_RQ, message_id, dataset=dataset)
+def operation(invoker, message_id=1, dataset=False, field=F.C_STORE_RQ):
+    command_set = request(field, message_id, dataset=dataset)
     delivery = Delivery(command_set, ended=not dataset, valve=invoker.valve)
     return Operation(invoker, 1, CT, decode(command_set), delivery)
 
@@ -26,10 +28,10 @@ def operation(invoker, message_id=1, dataset=False):
 class Starts:
     """A window whose starts are written down; `shut` keeps it from starting any."""
 
-    def __init__(self):
+    def __init__(self, size=1):
         self.started: list[Operation] = []
         self.shut = False
-        self.window = Window(self.started.append, lambda: not self.shut)
+        self.window = Window(self.started.append, lambda: not self.shut, size)
 
 
 @pytest.fixture
@@ -94,19 +96,19 @@ def test_the_first_operation_starts_and_the_others_wait(starts, caller):
     for each in (first, second, third):
         starts.window.enter(each)
     assert starts.started == [first]
-    assert starts.window.current is first
+    assert starts.window.outstanding == (first,)
     assert list(starts.window) == [first, second, third]
     starts.window.leave(first)
     assert starts.started == [first, second]
-    assert starts.window.current is second
+    assert starts.window.outstanding == (second,)
 
 
-def test_an_empty_window_has_no_current_operation(starts, caller):
-    assert starts.window.current is None
+def test_an_empty_window_has_nothing_outstanding(starts, caller):
+    assert starts.window.outstanding == ()
     only = operation(caller)
     starts.window.enter(only)
     starts.window.leave(only)
-    assert starts.window.current is None
+    assert starts.window.outstanding == ()
     assert starts.started == [only]
 
 
@@ -114,7 +116,7 @@ def test_an_operation_that_was_never_there_leaves_unnoticed(starts, caller):
     first = operation(caller, 1)
     starts.window.enter(first)
     starts.window.leave(operation(caller, 2))
-    assert starts.window.current is first
+    assert starts.window.outstanding == (first,)
     assert starts.started == [first]
 
 
@@ -193,7 +195,58 @@ def test_what_was_sent_for_a_lost_invoker_is_outstanding_until_it_is_answered(st
     starts.window.enter(second)
     first.perform(some_party("performer"), 1)
     starts.window.forget(lost)
-    assert starts.window.current is first
+    assert starts.window.outstanding == (first,)
     assert starts.started == [first]
     starts.window.leave(first)
     assert starts.started == [first, second]
+
+
+# an asynchronous window
+
+
+def test_as_many_as_the_window_has_room_for_are_outstanding(caller):
+    starts = Starts(size=2)
+    first, second, third = (operation(caller, each) for each in (1, 2, 3))
+    for each in (first, second, third):
+        starts.window.enter(each)
+    assert starts.started == [first, second]
+    starts.window.leave(second)
+    assert starts.window.outstanding == (first, third)
+
+
+@pytest.mark.parametrize("field", sorted(set(HOLDS) - CONCURRENT))
+def test_what_others_may_depend_on_is_outstanding_alone(caller, field):
+    starts = Starts(size=3)
+    first, last = operation(caller, 1), operation(caller, 3)
+    alone = operation(caller, 2, field=field)
+    for each in (first, alone, last):
+        starts.window.enter(each)
+    assert starts.started == [first]
+    starts.window.leave(first)
+    assert starts.started == [first, alone]
+    starts.window.leave(alone)
+    assert starts.started == [first, alone, last]
+
+
+def test_who_performs_has_one_operation_and_it_is_found(caller):
+    starts = Starts(size=2)
+    first, second, performer = operation(caller, 1), operation(caller, 2), some_party("b")
+    for each in (first, second):
+        starts.window.enter(each)
+    second.perform(performer, 1)
+    assert starts.window.performed_by(performer) is second
+    assert starts.window.performed_by(some_party("c")) is None
+
+
+# again
+
+
+def test_an_operation_that_is_rewound_has_no_performer_and_knows_where_to_go(caller):
+    one, failed = operation(caller, 7), some_party("a", [])
+    one.perform(failed, 5)
+    one.rewind(Choice(avoid=frozenset({"a"})))
+    assert (one.performer, one.berth, one.requested_at) == (None, None, None)
+    assert one.choice.avoid == {"a"}
+    out: list[str] = []
+    one.perform(some_party("b", out), 3)
+    assert out == ["b 3: C-STORE-RQ 7"]

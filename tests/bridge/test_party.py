@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relay.bridge.lane import Delivery
+from relay.bridge.delivery import Delivery
 from relay.bridge.messages import Expect
 from relay.bridge.party import Party
 from relay.wire.command import CommandField as F

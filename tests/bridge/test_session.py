@@ -289,11 +289,13 @@ def test_a_caller_that_says_nothing_about_itself_is_accepted():  # 66
     assert set(results(crossing).values()) == {ACCEPTANCE}
 
 
-def test_an_asynchronous_window_is_answered_with_one_each_way():
+@pytest.mark.parametrize("most", [1, 8])
+def test_an_asynchronous_window_is_answered_with_what_the_listener_allows(most):
     window = AsynchronousOperationsWindow(0, 0)
-    crossing = established(information=UserInformation(asynchronous_operations_window=window))
+    information = UserInformation(asynchronous_operations_window=window)
+    crossing = established(information=information, window=most)
     answered = crossing.caller.answer.user_information.asynchronous_operations_window
-    assert answered == AsynchronousOperationsWindow(1, 1)
+    assert answered == AsynchronousOperationsWindow(most, 1)
 
 
 def test_further_associations_are_offered_what_was_accepted_with_its_one_syntax():

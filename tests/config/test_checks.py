@@ -1,7 +1,8 @@
-"""Endpoint descriptions, PEM files, and the pairs that certificates and keys are."""
+"""Endpoint descriptions, PEM files, folders."""
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 
 from relay.config import checks
 from relay.config.mistakes import Unexpected
-from relay.config.model import Configuration, Listener, Outside, Upstream
+from relay.config.model import Outside
 from tests.config import pki
 
 
@@ -155,6 +156,26 @@ def test_a_refused_key_is_not_shown(files):
     assert body not in f"{raised.value.found}{raised.value!r}{raised.value.__cause__!r}"
 
 
-@pytest.mark.parametrize("kind", [Configuration, Upstream, Listener])
-def test_a_table_with_nothing_in_it_has_nothing_that_contradicts(kind):
-    assert list(checks.together(kind, {}, Path())) == []
+def test_a_folder_is_taken_if_temporary_files_can_be_made_there_and_none_is_left(files):
+    before = sorted(files.iterdir())
+    checks.folder(files)
+    assert sorted(files.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("missing", "No such file or directory"), ("text", "Not a directory")]
+)
+def test_it_is_said_why_a_folder_is_not_taken(files, name, why):
+    with pytest.raises(Unexpected) as raised:
+        checks.folder(files / name)
+    assert raised.value.found == f'"{files / name}", which takes no files ({why})'
+    assert raised.value.expected == "a folder that the relay may write to"
+
+
+def test_a_folder_that_takes_no_file_is_refused(files, monkeypatch):
+    def refuses(dir: Path) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(checks, "TemporaryFile", refuses)
+    with pytest.raises(Unexpected, match="Read-only file system"):
+        checks.folder(files)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.config import Address, Listener, Pool, RelaySection, Route, Upstream
+from relay.config import Address, Failover, Listener, Pool, RelaySection, Route, Upstream
 from relay.config.mistakes import Unexpected
 
 PACS = Address("PACS", "pacs.example.org", 104)
@@ -74,6 +74,44 @@ def test_idle_associations_are_four_or_as_many_as_there_may_be():
     assert Upstream(PACS, max_associations=16, max_idle=9).max_idle == 9
 
 
+def test_what_is_kept_warm_may_be_idle():
+    assert Upstream(PACS, max_associations=16, warm=3).max_idle == 4
+    assert Upstream(PACS, max_associations=16, warm=9).max_idle == 9
+
+
+def test_the_longest_ejection_is_never_below_the_shortest():
+    assert Upstream(PACS).eject_longest == 30.0
+    assert Upstream(PACS, eject_shortest=60.0).eject_longest == 60.0
+
+
+def test_the_window_is_never_larger_than_the_memory():
+    assert Failover().window == 1_048_576
+    assert Failover(memory=4096).window == 4096
+    assert Failover(memory=4096, window=0).window == 0
+
+
+def test_the_weight_of_an_upstream_is_one_unless_it_is_named():
+    assert Pool(("a",)).weight_of("a") == 1
+    pool = Pool(("a", "b"), "round-robin", weights={"b": 7})
+    assert [pool.weight_of(name) for name in "ab"] == [1, 7]
+
+
+def test_without_tiers_each_upstream_is_one_in_the_order_of_the_list():
+    pool = Pool(("c", "a", "b"), "primary-backup")
+    assert [pool.tier_of(name) for name in "cab"] == [0, 1, 2]
+
+
+def test_with_tiers_the_first_is_that_of_whoever_is_not_named():
+    pool = Pool(("c", "a", "b"), "primary-backup", tiers={"a": 5})
+    assert [pool.tier_of(name) for name in "cab"] == [0, 5, 0]
+    assert Pool(("c", "a"), "primary-backup", tiers={}).tier_of("a") == 0
+
+
+def test_a_failure_is_told_by_a_status_unless_abort_is_wanted():
+    assert not Pool(("a",)).aborts
+    assert Pool(("a",), on_failure="abort").aborts
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -82,6 +120,11 @@ def test_idle_associations_are_four_or_as_many_as_there_may_be():
         lambda: Listener("tcp:port=104", max_pdu=0),
         lambda: Listener("tcp:port=104", artim=0.0),
         lambda: Upstream(PACS, connect_timeout=-1.0),
+        lambda: Upstream(PACS, eject_rate=0.0),
+        lambda: Pool(("a",), "leastloaded"),
+        lambda: Pool(("a",), affinity="study"),
+        lambda: Pool(("a",), on_failure="ignore"),
+        lambda: Failover(window=-1),
         lambda: Route("archive", called=""),
         lambda: attrs.evolve(PACS, port=0),
     ],
@@ -96,6 +139,8 @@ def test_arrays_made_by_hand_are_checked_too():
         Pool(("a", "a"))
     with pytest.raises(ExceptionGroup):
         Route("archive", services=("Storage",))
+    with pytest.raises(ExceptionGroup):
+        Pool(("a",), "hash", weights={"a": 0})
 
 
 def test_a_configuration_does_not_change():

@@ -17,6 +17,7 @@ from relay.config import (
     ClientTLS,
     Configuration,
     ConfigurationError,
+    Failover,
     Listener,
     Mistake,
     Pool,
@@ -29,6 +30,7 @@ from relay.config import (
 )
 from relay.config.structuring import key_of
 from relay.config.values import Check
+from relay.policy.leasing import Reuse
 from tests.config import pki
 from tests.config.toml import least, written
 
@@ -196,7 +198,7 @@ def test_an_unknown_key_is_answered_with_the_known_ones_and_the_nearest():
         ("zzz", None),
     ]
     assert {mistake.found for mistake in found} == {"an unknown key"}
-    assert found[-1].expected == "one of listener, pool, relay, route, upstream"
+    assert found[-1].expected == "one of failover, listener, pool, relay, route, upstream"
 
 
 WHERE = {
@@ -207,6 +209,7 @@ WHERE = {
     ClientTLS: ("upstream.pacs.tls", lambda document: document["upstream"]["pacs"]["tls"]),
     Pool: ("pool.archive", lambda document: document["pool"]["archive"]),
     Route: ("route[0]", lambda document: document["route"][0]),
+    Failover: ("failover", lambda document: document.setdefault("failover", {})),
     Configuration: ("", lambda document: document),
 }
 FIELDS = [(section, field) for section in WHERE for field in attrs.fields(section)]
@@ -215,11 +218,17 @@ EVERY_KEY = pytest.mark.parametrize(
 )
 
 
+# The balance without which a key is not taken.
+NEEDED: dict[tuple[type, str], str] = {(Pool, "weights"): "hash", (Pool, "tiers"): "primary-backup"}
+
+
 def with_value(section: type, field: Any, value: object) -> tuple[str, dict[str, Any]]:
     """A document in which this key has this value, and the key's path."""
     document = least()
     document["listener"][0]["tls"] = {"certificate": "relay.pem", "key": "relay.key"}
     document["upstream"]["pacs"]["tls"] = {}
+    if (section, field.name) in NEEDED:
+        document["pool"]["archive"]["balance"] = NEEDED[section, field.name]
     path, table = WHERE[section]
     table(document)[key_of(field)] = value
     return f"{path}.{key_of(field)}".removeprefix("."), document
@@ -228,10 +237,19 @@ def with_value(section: type, field: Any, value: object) -> tuple[str, dict[str,
 @EVERY_KEY
 @pytest.mark.parametrize("value", [True, "", {"a": 1}, [5], [[]], date(1979, 5, 27)], ids=repr)
 def test_a_value_of_a_wrong_type_is_a_mistake_of_its_key(folder, section, field, value):
+    if value is True and isinstance(field.default, bool):
+        value = 1
     key, document = with_value(section, field, value)
     assert any(found.startswith(key) for found in keys(document, folder))
 
 
+# What another key has to be, so that any number that the key takes is within its bounds.
+BOUNDS: dict[str, dict[str, Any]] = {
+    "max_idle": {"max_associations": 100_000},
+    "warm": {"max_associations": 100_000},
+    "eject_longest": {"eject_shortest": 5e-324},
+    "window": {"memory": 10**15},
+}
 NUMBERS = [
     (section, field)
     for section, field in FIELDS
@@ -252,8 +270,8 @@ NUMBERS = [
 )
 def test_a_number_is_taken_just_if_its_check_holds(folder, section, field, number):
     key, document = with_value(section, field, number)
-    if field.name == "max_idle":
-        document["upstream"]["pacs"]["max_associations"] = 100_000
+    _, table = WHERE[section]
+    table(document).update(BOUNDS.get(field.name, {}))
     whole = field.validator.expected.startswith("an int")
     if field.validator.holds(number) and not (whole and isinstance(number, float)):
         assert parse(written(document), folder)
@@ -269,6 +287,93 @@ def test_there_are_at_most_as_many_idle_associations_as_associations():
     )
     document["upstream"]["pacs"]["max_associations"] = 5
     assert parse(written(document), HERE).upstreams["pacs"].max_idle == 5
+
+
+def test_a_boolean_is_true_or_false():
+    document = least()
+    for value, found in ((1, "the integer 1"), ("true", 'the string "true"')):
+        document["upstream"]["pacs"]["drain"] = value
+        assert mistakes(document) == (Mistake("upstream.pacs.drain", found, "true or false"),)
+    document["upstream"]["pacs"]["drain"] = True
+    assert parse(written(document), HERE).upstreams["pacs"].drain is True
+
+
+@pytest.mark.parametrize("reuse", Reuse)
+def test_a_reuse_is_read_by_its_name(reuse):
+    document = least()
+    document["upstream"]["pacs"]["reuse"] = reuse.value
+    assert parse(written(document), HERE).upstreams["pacs"].reuse is reuse
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "text", "meant"),
+    [
+        ("upstream.pacs", "reuse", "callers", "caller"),
+        ("pool.archive", "balance", "least-load", "least-loaded"),
+        ("pool.archive", "affinity", "assocation", "association"),
+        ("pool.archive", "on_failure", "aborts", "abort"),
+        ("pool.archive", "balance", "zzz", None),
+    ],
+)
+def test_an_unknown_choice_is_answered_with_all_and_the_nearest(section, key, text, meant):
+    document = least()
+    kind, name = section.split(".")
+    document[kind][name][key] = text
+    (mistake,) = mistakes(document)
+    assert (mistake.key, mistake.nearest) == (f"{section}.{key}", meant)
+    assert mistake.expected.startswith("one of ")
+
+
+def test_weights_and_tiers_are_read():
+    document = least()
+    pool = document["pool"]["archive"]
+    pool |= {"balance": "hash", "weights": {"pacs": 3}}
+    assert parse(written(document), HERE).pools["archive"] == Pool(
+        ("pacs",), "hash", weights={"pacs": 3}
+    )
+    document["pool"]["archive"] = {"upstreams": ["pacs"], "balance": "primary-backup", "tiers": {}}
+    assert parse(written(document), HERE).pools["archive"].tiers == {}
+
+
+def test_weights_that_were_read_do_not_change():
+    document = least()
+    document["pool"]["archive"] |= {"balance": "hash", "weights": {"pacs": 3}}
+    weights = parse(written(document), HERE).pools["archive"].weights
+    with pytest.raises(TypeError):
+        weights["pacs"] = 4  # type: ignore[index]
+
+
+def test_every_wrong_weight_and_every_wrong_name_is_told():
+    document = least()
+    document["pool"]["archive"] |= {
+        "balance": "round-robin",
+        "weights": {"pacs": 0, "pac": 1, "x": "1"},
+    }
+    assert [(mistake.key, mistake.nearest) for mistake in mistakes(document)] == [
+        ("pool.archive.weights.pacs", None),
+        ("pool.archive.weights.x", None),
+        ("pool.archive.weights.pac", "pacs"),
+        ("pool.archive.weights.x", None),
+    ]
+
+
+def test_the_folder_of_failover_is_relative_to_that_of_the_file(folder):
+    document = least() | {"failover": {"folder": "."}}
+    assert parse(written(document), folder).failover == Failover(folder=folder / ".")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("gone", '"{}/gone", which takes no files (No such file or directory)'),
+        ("relay.pem", '"{}/relay.pem", which takes no files (Not a directory)'),
+        ("", "text that names no file"),
+    ],
+)
+def test_a_folder_of_failover_that_takes_no_files_is_a_mistake(folder, name, found):
+    (mistake,) = mistakes(least() | {"failover": {"folder": name}}, folder)
+    expected = "a folder that the relay may write to"
+    assert mistake == Mistake("failover.folder", found.format(folder), expected)
 
 
 # --- names that refer to each other

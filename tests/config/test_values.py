@@ -7,6 +7,8 @@ import pytest
 
 from relay.config import values
 from relay.config.mistakes import Unexpected
+from relay.policy.affinity import AFFINITIES
+from relay.policy.balancing import BALANCERS
 from relay.policy.services import SERVICES
 
 
@@ -75,6 +77,13 @@ def test_no_host(text):
         (values.pdu_length, 4096, 16_777_216),
         (values.rate, 0, 1_000_000_000),
         (values.seconds, 0, 86_400),
+        (values.warm_associations, 0, 100_000),
+        (values.waiting, 1, 100_000),
+        (values.operations, 1, 64),
+        (values.failures, 1, 1000),
+        (values.size, 0, 10**15),
+        (values.share, 0, 1),
+        (values.retries, 0, 1_000_000),
     ],
 )
 def test_a_number_is_between_its_bounds(check, low, high):
@@ -93,9 +102,19 @@ def test_a_time_that_has_to_pass_is_not_zero():
     assert not accepted(values.some_seconds, 86_401)
 
 
-@pytest.mark.parametrize("check", [values.seconds, values.some_seconds])
+def test_a_share_that_has_to_be_reached_is_not_zero():
+    assert accepted(values.some_share, 0.001)
+    assert accepted(values.some_share, 1)
+    assert not accepted(values.some_share, 0)
+    assert not accepted(values.some_share, 1.001)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [values.seconds, values.some_seconds, values.share, values.some_share, values.retries],
+)
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 10**400])
-def test_a_time_is_finite(check, value):
+def test_a_time_or_a_share_is_finite(check, value):
     assert not accepted(check, value)
 
 
@@ -141,3 +160,36 @@ def test_every_wrong_name_of_an_array_is_told():
 def test_an_array_of_names_is_not_empty():
     with pytest.raises(Unexpected, match="an empty array"):
         values.upstream_names(None, FIELD, [])
+
+
+@pytest.mark.parametrize(
+    ("check", "names"),
+    [
+        (values.balance, BALANCERS),
+        (values.affinity, AFFINITIES),
+        (values.on_failure, ["abort", "status"]),
+    ],
+)
+def test_a_name_out_of_a_few_is_one_of_them(check, names):
+    for name in names:
+        assert accepted(check, name)
+        assert name in check.expected
+        assert not accepted(check, name.title())
+        with pytest.raises(Unexpected) as raised:
+            check(None, FIELD, name[:-1])
+        assert raised.value.nearest == name
+
+
+@pytest.mark.parametrize(
+    ("check", "low", "high"), [(values.weights, 1, 1000), (values.tiers, 0, 100)]
+)
+def test_a_table_of_numbers_has_each_between_its_bounds(check, low, high):
+    check(None, FIELD, {"a": low, "b": high})
+    check(None, FIELD, {})
+    check(None, FIELD, None)
+    wrong = {"a": low - 1, "b": high + 1, "c": True, "d": "2", "e": 2.0, "f": {}, "g": low}
+    with pytest.raises(ExceptionGroup) as raised:
+        check(None, FIELD, wrong)
+    errors = [error for error in raised.value.exceptions if isinstance(error, Unexpected)]
+    assert [error.below for error in errors] == [(name,) for name in "abcdef"]
+    assert {error.expected for error in errors} == {f"an integer from {low} to {high}"}

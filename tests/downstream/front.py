@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import attrs
 
+from relay.bridge.exchange import Keeping
 from relay.bridge.ports import Negotiated
 from relay.downstream.listener import Census, Listener
 from relay.downstream.protocol import DownstreamAssociation, Limits
 from relay.policy.routing import Route
 from relay.wire.negotiation import Context
 from relay.wire.pdu import AssociateAC
-from tests.doubles import ROOMY, Association, Bank, accepting
+from tests.doubles import ROOMY, Association, Bank, accepting, some_budget
 from tests.network import Network
 from tests.peers import Caller, associate_rq
 
@@ -32,7 +33,13 @@ class Front:
 
     def __attrs_post_init__(self) -> None:
         self.listener = Listener(
-            self.network, self.bank, (Route("archive"),), self.census, self.limits, MAXIMUM
+            self.network,
+            self.bank,
+            (Route("archive"),),
+            self.census,
+            self.limits,
+            MAXIMUM,
+            Keeping(some_budget(), 2**20),
         )
         self.network.listening[PORT] = self.listener
 

@@ -21,12 +21,14 @@ ROOMS = {
     "wire": {"wire"},
     "policy": {"wire", "policy"},
     "bridge": {"wire", "policy", "bridge"},
+    "scratch": {"bridge", "scratch"},
     "config": {"", "wire", "policy", "config"},
     "transport": {"", "wire", "config", "transport"},
     "downstream": {"", "wire", "policy", "bridge", "config", "transport", "downstream"},
     "upstream": {"", "wire", "policy", "bridge", "config", "transport", "upstream"},
 }
 ROOMS["service"] = {*ROOMS, "service"}
+ROOMS["reloading"] = {*ROOMS, "reloading"}
 ROOMS["tap"] = {*ROOMS, "tap", "demo"}
 ROOMS["demo"] = {*ROOMS, "demo"}
 
@@ -131,6 +133,7 @@ def test_only_the_demo_prints(path):
         ("wire", "from relay import __version__", "relay"),
         ("policy", "from relay.bridge import ports", "relay.bridge"),
         ("bridge", "def f():\n    from twisted.python import log", "twisted.python"),
+        ("scratch", "from relay.wire.reader import Buffer", "relay.wire.reader"),
         ("config", "from relay import service", "relay.service"),
         ("transport", "from relay.bridge.ports import Sink", "relay.bridge.ports"),
         ("downstream", "from relay.upstream import pool", "relay.upstream"),
@@ -149,6 +152,7 @@ def test_an_import_against_the_direction_is_found(room, line, fault):
     [
         ("wire", "import struct, attrs\nfrom .errors import A\nfrom relay.wire import pdu"),
         ("bridge", "from relay import wire, policy"),
+        ("scratch", "from cryptography import x509\nfrom relay.bridge.ports import Overflow"),
         ("upstream", "from twisted.internet import defer\nfrom relay.transport import tls"),
         ("tap", "from relay import demo, service"),
         ("demo", "import pydicom\nfrom relay.service import make"),

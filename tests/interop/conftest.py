@@ -1,12 +1,14 @@
 """Peers that run for the whole session, and what happens where one of them is not installed.
 
 A test names what it needs: ``pytest.mark.peers("dcmtk", "orthanc", "stunnel")``. What is missing
-is left out and named in one line at the end; with ``RELAY_REQUIRE_PEERS=1`` it is a failure.
+is left out and named in one line at the end; with ``RELAY_REQUIRE_PEERS=1`` it is a failure. What
+tests have measured is printed there, too.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ PROGRAMS: dict[str, list[tuple[str, ...]]] = {
 PACKAGES = {"dcmtk": "dcmtk", "orthanc": "orthanc", "stunnel": "stunnel4"}
 
 _left_out = pytest.StashKey[list[pytest.Item]]()
+_figures = pytest.StashKey[list[str]]()
 
 
 def missing(item: pytest.Item) -> set[str]:
@@ -41,6 +44,7 @@ def required() -> bool:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "peers(*names): the real peers without which it can't run")
     config.stash[_left_out] = []
+    config.stash[_figures] = []
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -60,6 +64,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
+    for line in config.stash[_figures]:
+        terminalreporter.write_line(line)
     left_out = config.stash[_left_out]
     if left_out:
         peers = sorted(set().union(*map(missing, left_out)))
@@ -80,3 +86,9 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which each peer has a folder of its own."""
     return tmp_path_factory.mktemp("bed")
+
+
+@pytest.fixture
+def figure(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Takes a line about what a test has measured."""
+    return pytestconfig.stash[_figures].append

@@ -144,6 +144,11 @@ class Server:
         self._signal(signal.SIGKILL)
         self.process.wait()
 
+    def restart(self) -> None:
+        """Run the program again, on the port that it had; raises PeerFailed where it ends."""
+        if not any(self._run() for _ in range(STARTS)):
+            raise PeerFailed(f"{self.name} did not come back; it said: {self._last_words()}")
+
     def ends_within(self, seconds: float) -> bool:
         """Tell whether the program has ended, or does so within `seconds`."""
         with suppress(subprocess.TimeoutExpired):
@@ -152,6 +157,9 @@ class Server:
 
     def _start(self) -> bool:
         self.port = free_port()
+        return self._run()
+
+    def _run(self) -> bool:
         self.prepare()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -36,6 +36,12 @@ def test_the_answer_to_what_an_upstream_was_asked_before_it_went(field, status):
     assert failure_status(field, sent=True) == status
 
 
+@pytest.mark.parametrize("field", UNSENT)
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_requestor_that_takes_any_status_for_final_is_told_none(field, sent):
+    assert failure_status(field, sent, aborts=True) is None
+
+
 def test_every_operation_is_accounted_for():
     assert set(UNSENT) == set(HOLDS)
 

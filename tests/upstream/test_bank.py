@@ -4,43 +4,37 @@ from __future__ import annotations
 
 from functools import partial
 
-from relay.bridge.ports import Asked, ContextRefused, Negotiated, Rejected, Unavailable, Wanted
+from relay.bridge.ports import (
+    Asked,
+    ContextRefused,
+    Negotiated,
+    Rejected,
+    Terms,
+    Unavailable,
+    Wanted,
+)
+from relay.policy.affinity import by_association
 from relay.upstream.answers import ANSWER_LIFETIME
-from relay.upstream.keeper import Limits
+from relay.upstream.limits import Limits
 from relay.upstream.protocol import UpstreamAssociation
-from relay.wire.pdu import LARGEST_MAXIMUM_LENGTH, AssociateRJ, AssociateRQ, ReleaseRQ
-from tests.bed import LogCase
-from tests.peers import accept_all, acceptance
-from tests.upstream.rig import CALLING, CT, ECHO, IDENTIFIED, OFFER, TIMEOUT, BankRig
-from tests.vectors import IMPLICIT_LITTLE_ENDIAN, item
+from relay.upstream.rules import PoolRules
+from relay.wire.pdu import LARGEST_MAXIMUM_LENGTH, AssociateRJ, ReleaseRQ
+from tests.logs import LogCase
+from tests.peers import accept_all
+from tests.upstream.rig import CALLING, CT, ECHO, IDENTIFIED, OFFER, TIMEOUT, BankRig, refusing
 
 CONGESTED = AssociateRJ(2, 3, 1)
 UNKNOWN_AE = AssociateRJ(1, 1, 7)
 
 
-def refuses(context_id: int):
-    """An archive that takes all contexts but this one."""
-
-    def associate(request: AssociateRQ) -> bytes:
-        syntax = item(0x40, IMPLICIT_LITTLE_ENDIAN.encode())
-        return acceptance(
-            request,
-            b"".join(
-                item(0x21, bytes((each.id, 0, 3 if each.id == context_id else 0, 0)) + syntax)
-                for each in request.contexts
-            ),
-        )
-
-    return associate
-
-
 class BankCase(LogCase):
     names: tuple[str, ...] = ("a", "b")
     limits = Limits(maximum=2, max_idle=2, idle_timeout=30.0)
+    rules = PoolRules((), TIMEOUT, "round-robin")
 
     def setUp(self) -> None:
         super().setUp()
-        self.rig = BankRig(self.names, self.limits)
+        self.rig = BankRig(self.names, self.limits, self.rules)
         self.network, self.bank = self.rig.network, self.rig.bank
 
     def tearDown(self) -> None:
@@ -51,9 +45,12 @@ class BankCase(LogCase):
         self.assertEqual(list(self.network.ends), [])
 
     def dialled(self) -> list[str]:
-        """The upstreams that were called since the last time, in order."""
+        """The upstreams that were called since the last time, in the order of the first call.
+
+        Those that could not be reached are called again, by probes.
+        """
         ports, self.network.dialled = self.network.dialled, []
-        return [self.names[port - 104] for port in ports]
+        return [self.names[port - 104] for port in dict.fromkeys(ports)]
 
     def goes_away(self, name: str) -> None:
         self.rig.rigs[name].goes_away()
@@ -162,13 +159,8 @@ class Order(BankCase):
     def served_by(self, **how: object) -> str:
         return self.rig.lease(**how).upstream  # type: ignore[arg-type]
 
-    def test_equal_load_is_spread_evenly(self):
+    def test_each_has_its_turn(self):
         self.assertEqual([self.served_by() for _ in range(6)], ["a", "b", "c"] * 2)
-
-    def test_the_least_loaded_is_chosen(self):
-        leases = [self.rig.lease() for _ in range(3)]
-        leases[1].give_back()
-        self.assertEqual(self.served_by(), "b")
 
     def test_the_preferred_one_is_tried_first(self):
         self.assertEqual([self.served_by(prefer="c") for _ in range(2)], ["c", "c"])
@@ -194,6 +186,42 @@ class Order(BankCase):
         self.network.wait(1)
         self.assertEqual(self.rig.told[-1].upstream, "a")
         self.assertEqual(self.dialled()[-1], "a")
+
+
+class Again(BankCase):
+    """An operation that failed is sent again elsewhere, or on a new association."""
+
+    def test_those_to_avoid_are_tried_last(self):
+        served = [self.rig.lease(avoid=frozenset({"a"})).upstream for _ in range(2)]
+        self.assertEqual(served, ["b", "b"])
+
+    def test_those_to_avoid_are_not_left_out(self):
+        self.goes_away("b")
+        self.rig.lease(avoid=frozenset({"a"}))
+        self.network.wait(1)
+        self.assertEqual(self.rig.told.pop().upstream, "a")
+
+    def test_fresh_is_one_that_has_not_rested(self):
+        rested = self.rig.lease(prefer="a")
+        rested.give_back()
+        association = self.rig.lease(prefer="a", fresh=True)
+        self.assertEqual(association.upstream, "a")
+        self.assertIsNot(association, rested)
+        self.assertFalse(association.is_reused)
+        self.assertIn(CT, association.contexts)
+
+    def test_fresh_and_without_the_context_is_refused_all_the_same(self):
+        for name in self.names:
+            self.rig.archive(name).script.associate = refusing(3)
+        self.assertIsInstance(self.rig.lease(CT, fresh=True), ContextRefused)
+
+    def test_a_pool_bears_so_many_retries_and_no_more(self):
+        pauses = [self.bank.pause_before_retry("archive") for _ in range(3000)]
+        self.assertEqual(pauses[0], 0.0)
+        self.assertIsNone(pauses[-1])
+
+    def test_what_a_pool_grants_is_in_its_rules(self):
+        self.assertEqual(self.bank.terms("archive"), Terms(by_association, aborts=False))
 
 
 class Memory(BankCase):
@@ -240,7 +268,7 @@ class Memory(BankCase):
     def test_an_answer_that_the_upstream_contradicts_is_forgotten(self):
         self.calls_for()
         self.network.wait(6)
-        self.rig.archive("a").script.associate = refuses(3)
+        self.rig.archive("a").script.associate = refusing(3)
         self.assertIsInstance(self.rig.lease(CT), ContextRefused)
         negotiated = self.rig.negotiate()
         self.assertEqual(set(negotiated.answer.in_force(OFFER).values()), {ECHO})
@@ -263,13 +291,13 @@ class Leasing(BankCase):
         self.assertEqual(set(association.contexts), {CT, ECHO})
 
     def test_an_upstream_that_no_longer_holds_the_context_is_passed_over(self):
-        self.rig.archive("a").script.associate = refuses(3)
+        self.rig.archive("a").script.associate = refusing(3)
         self.assertEqual(self.rig.lease(CT, prefer="a").upstream, "b")
         self.assertIn("1 idle, 0 leased", repr(self.rig.rigs["a"].keeper))
 
     def test_where_no_upstream_holds_it_that_is_said(self):
         for name in self.names:
-            self.rig.archive(name).script.associate = refuses(3)
+            self.rig.archive(name).script.associate = refusing(3)
         self.assertIsInstance(self.rig.lease(CT), ContextRefused)
 
     def test_where_no_upstream_is_there_that_is_said(self):

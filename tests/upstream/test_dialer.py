@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from relay.upstream.dialer import Dialer
-from relay.upstream.protocol import Unreachable, UpstreamAssociation
+from relay.upstream.ends import End, Unreachable
+from relay.upstream.protocol import UpstreamAssociation
 from relay.wire.negotiation import IMPLEMENTATION_CLASS_UID, Offer
 from tests.network import Network
 from tests.peers import Archives
@@ -37,8 +38,11 @@ class Keeps:
     def returned(self, association: UpstreamAssociation) -> None:
         self.noted.append(("returned", None))
 
-    def gone(self, association: UpstreamAssociation, failed: bool) -> None:
-        self.noted.append(("gone", failed))
+    def answered(self, association: UpstreamAssociation, status: int, seconds: float) -> None:
+        self.noted.append(("answered", (status, seconds)))
+
+    def gone(self, association: UpstreamAssociation, end: End, why: str) -> None:
+        self.noted.append(("gone", (end, why)))
 
 
 @implementer(IStreamClientEndpoint)

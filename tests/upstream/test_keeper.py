@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 
+import attrs
 from twisted.internet.defer import CancelledError
 
+from relay.bridge.ports import Fault
+from relay.policy.leasing import Reuse
 from relay.transport.association import CLOSING_TIMEOUT
-from relay.upstream.keeper import LONGEST_AVOIDANCE, SHORTEST_AVOIDANCE, Limits
+from relay.upstream.ends import Unreachable
+from relay.upstream.limits import Limits
+from relay.upstream.members import AGES
 from relay.upstream.pool import Request
-from relay.upstream.protocol import RELEASE_TIMEOUT, NotAccepted, Unreachable
-from relay.wire.errors import AbortSource
-from relay.wire.pdu import Abort, AssociateRJ, ReleaseRP, ReleaseRQ
-from tests.bed import LogCase
+from relay.upstream.protocol import RELEASE_TIMEOUT
+from relay.wire.pdu import ReleaseRP, ReleaseRQ
 from tests.peers import accept_all
-from tests.upstream.rig import CT, ECHO, IDENTIFIED, Lessee, Rig, fresh, wants
-from tests.vectors import p_data, pdv
+from tests.upstream.rig import CT, ECHO, IDENTIFIED, KeeperCase, fresh, wants
+from tests.upstream.test_protocol import dataset
 
-CONGESTED = AssociateRJ(2, 3, 1)
 MANY = Limits(maximum=8, max_idle=8, idle_timeout=30.0)
 
 
@@ -25,29 +27,7 @@ def _note(order: list[Request], request: Request, _: object) -> None:
     order.append(request)
 
 
-class KeeperCase(LogCase):
-    limits = Limits(maximum=2, max_idle=2, idle_timeout=30.0)
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.rig = Rig(self.limits)
-        self.network, self.archive = self.rig.network, self.rig.archive
-        self.keeper = self.rig.keeper
-
-    def tearDown(self) -> None:
-        # Nothing of it stays, however it went.
-        stopped = self.keeper.stop()
-        self.network.wait(120)
-        self.successResultOf(stopped)
-        self.assertEqual(self.network.getDelayedCalls(), [])
-        self.assertEqual(list(self.network.ends), [])
-        self.assertLessEqual(self.archive.most, self.limits.maximum)
-
-    def assertKeeps(self, counts: str) -> None:
-        self.assertEqual(repr(self.keeper), f"<Keeper pacs: {counts}>")
-
-
-class Reuse(KeeperCase):
+class Reusing(KeeperCase):
     def test_an_association_is_opened_for_who_asks_first(self):
         association = self.rig.lease()
         self.assertEqual(set(association.contexts), {CT, ECHO})
@@ -108,7 +88,7 @@ class Bounds(KeeperCase):
     def test_an_association_that_ends_makes_room_for_who_waits(self):
         held = [self.rig.lease(), self.rig.lease()]
         self.rig.ask()
-        held[0].abort("it was enough")
+        held[0].abort("it was enough", Fault.CALLER)
         self.network.settle()
         self.assertEqual(len(self.rig.given), 1)
         self.assertIsNot(self.rig.given[0], held[0])
@@ -203,188 +183,133 @@ class NoneIdle(KeeperCase):
         self.assertEqual(self.rig.given, [association])
 
 
-class Liveness(KeeperCase):
-    def test_a_closed_association_is_not_handed_out_and_nobody_notices(self):
-        closed = self.rig.lease()
-        self.rig.give_back(closed)
-        # The archive has closed it, and the reactor has not got round to it.
-        closed.is_silent = lambda: False  # type: ignore[method-assign]
-        association = self.rig.lease()
-        self.assertIsNot(association, closed)
-        self.assertTrue(association.layer.established)
-        self.assertEqual(len(self.archive.open), 1)
-        self.assertEqual(self.lines("warn"), [])
+class InLine(KeeperCase):
+    limits = Limits(maximum=1, max_idle=1, idle_timeout=30.0, max_waiting=2)
 
-    def test_one_that_is_in_the_middle_of_a_message_is_not_handed_out(self):
-        talking = self.rig.lease()
-        self.rig.give_back(talking)
-        self.archive.associations[0].say(p_data(pdv(1, 1, b"half a command set")))
-        self.network.settle()
-        self.assertIsNot(self.rig.lease(), talking)
+    def test_no_more_may_wait_than_there_is_room_for_in_the_line(self):
+        held = self.rig.lease()
+        for _ in range(3):
+            self.rig.ask()
+        self.assertEqual([str(each) for each in self.rig.given], ["2 wait already"])
+        self.assertIsInstance(self.rig.given.pop(), Unreachable)
+        self.assertKeeps("0 opening, 0 idle, 1 leased, 2 waiting")
+        self.rig.give_back(held)
+        self.assertEqual(self.rig.given, [held])
 
-    def test_what_the_archive_closes_while_it_is_idle_is_forgotten_in_silence(self):
-        for end in (
-            lambda archive: archive.say(Abort().encode()),
-            lambda archive: archive.say(ReleaseRQ().encode()),
-            lambda archive: archive.transport.loseConnection(),
-            lambda archive: archive.transport.abortConnection(),
-        ):
-            self.rig.give_back(self.rig.lease())
-            end(self.archive.associations[-1])
-            self.network.settle()
-            self.assertKeeps("0 opening, 0 idle, 0 leased, 0 waiting")
-        self.assertEqual(len(self.archive.associations), 4)
-        self.assertEqual(self.archive.open, [])
-        self.assertEqual(self.lines("warn"), [])
-        self.assertTrue(self.keeper.is_reachable)
-
-
-class Waiting(KeeperCase):
-    def test_who_waits_too_long_for_a_free_one_is_told_so(self):
-        self.rig.lease(), self.rig.lease()
-        self.rig.ask(timeout=5)
-        self.network.wait(5)
-        (why,) = self.rig.given
-        self.assertIsInstance(why, Unreachable)
-        self.assertEqual(str(why), "waited 5 s for a free association")
-        self.assertKeeps("0 opening, 0 idle, 2 leased, 0 waiting")
-
-    def test_a_busy_upstream_is_not_a_failing_one(self):
-        self.rig.lease(), self.rig.lease()
-        self.rig.ask(timeout=5)
-        self.network.wait(5)
-        self.assertFalse(self.keeper.is_failing)
-        self.assertTrue(self.keeper.is_reachable)
-
-    def test_who_waits_too_long_for_an_answer_is_told_so(self):
-        self.archive.script.associate = lambda request: None
-        self.rig.ask(timeout=5)
-        self.network.wait(5)
-        self.assertEqual(str(self.rig.given[0]), "waited 5 s for an answer")
-        self.assertEqual(self.lines("warn"), ["upstream pacs: waited 5 s for an answer"])
-        self.assertEqual(self.archive.open, [])
-        self.assertKeeps("0 opening, 0 idle, 0 leased, 0 waiting")
-
-    def test_an_upstream_where_nobody_answers_the_telephone_is_given_up_in_time(self):
-        self.network.silent.add(104)
-        self.rig.ask(timeout=5)
-        self.network.wait(5)
-        self.assertIsInstance(self.rig.given[0], Unreachable)
-        self.assertEqual(self.network.getDelayedCalls(), [])
-        self.assertKeeps("0 opening, 0 idle, 0 leased, 0 waiting")
-
-    def test_a_wait_that_is_called_off_leaves_nothing(self):
-        self.rig.lease(), self.rig.lease()
-        self.rig.ask().cancel()
-        self.assertIsInstance(self.rig.given[0], CancelledError)
-        self.assertKeeps("0 opening, 0 idle, 2 leased, 0 waiting")
-        self.assertEqual(self.network.getDelayedCalls(), [])
-
-    def test_a_call_that_is_called_off_leaves_nothing(self):
-        for port, silent in ((104, False), (104, True)):
-            self.network.silent = {port} if silent else set()
-            self.rig.ask().cancel()
-            self.network.settle()
-            self.assertIsInstance(self.rig.given.pop(), CancelledError)
-            self.assertKeeps("0 opening, 0 idle, 0 leased, 0 waiting")
-            self.assertEqual(self.network.getDelayedCalls(), [])
-            self.assertEqual(self.archive.open, [])
-
-    def test_an_association_request_that_is_called_off_leaves_nothing(self):
-        self.archive.script.associate = lambda request: None
-        waiting = self.rig.ask()
-        self.network.settle()
-        self.assertKeeps("1 opening, 0 idle, 0 leased, 0 waiting")
-        waiting.cancel()
-        self.network.settle()
-        self.assertKeeps("0 opening, 0 idle, 0 leased, 0 waiting")
-        self.assertEqual(self.archive.open, [])
-        self.assertFalse(self.keeper.is_failing)
-
-    def test_room_that_is_called_off_goes_to_who_waits_next(self):
-        self.archive.script.associate = lambda request: None
-        first, second = self.rig.ask(), self.rig.ask()
-        self.rig.ask()
-        self.network.settle()
-        self.archive.script.associate = accept_all
-        second.cancel()
-        self.network.settle()
-        self.assertEqual(len(self.rig.given), 2)
-        self.assertTrue(self.rig.given[1].layer.established)
-        first.cancel()
-
-
-class Failing(KeeperCase):
-    limits = MANY
-
-    def cannot_be_reached(self) -> None:
-        self.rig.goes_away()
-        self.rig.ask()
-        # A name may have several addresses: that there is no other one to try shows in a moment.
-        self.network.wait(0.5)
-        self.rig.comes_back()
-
-    def test_who_cannot_be_connected_to_is_unreachable(self):
-        self.cannot_be_reached()
-        self.assertIsInstance(self.rig.given[0], Unreachable)
-        self.assertEqual(self.lines("warn"), ["upstream pacs: connection refused"])
-        self.assertFalse(self.keeper.is_reachable)
-        self.assertKeeps("0 opening, 0 idle, 0 leased, 0 waiting")
-
-    def test_who_closes_instead_of_answering_is_unreachable(self):
-        self.archive.script.associate = lambda request: Abort(2, 0).encode()
-        self.rig.ask()
-        self.network.settle()
-        self.assertIsInstance(self.rig.given[0], Unreachable)
-        self.assertTrue(self.keeper.is_failing)
-
-    def test_who_rejects_is_there(self):
-        self.archive.script.associate = lambda request: CONGESTED.encode()
-        self.rig.ask()
-        self.network.settle()
-        (why,) = self.rig.given
-        self.assertIsInstance(why, NotAccepted)
-        self.assertEqual(why.rejection, CONGESTED)
-        self.assertEqual(self.lines("warn"), ["upstream pacs: rejected (2,3,1)"])
-        self.assertFalse(self.keeper.is_failing)
-        self.assertEqual(self.archive.open, [])
-
-    def test_it_is_avoided_for_longer_and_longer_but_not_for_ever(self):
-        expected = SHORTEST_AVOIDANCE
-        for _ in range(8):
-            self.cannot_be_reached()
-            self.network.wait(expected - 0.5)
-            self.assertTrue(self.keeper.is_failing)
-            self.network.wait(0.5)
-            self.assertFalse(self.keeper.is_failing)
-            expected = min(LONGEST_AVOIDANCE, 2 * expected)
-
-    def test_an_association_ends_the_avoidance(self):
-        self.cannot_be_reached()
-        self.cannot_be_reached()
-        self.rig.give_back(self.rig.lease())
-        self.assertFalse(self.keeper.is_failing)
-        self.assertTrue(self.keeper.is_reachable)
-        self.cannot_be_reached()
-        self.network.wait(SHORTEST_AVOIDANCE)
-        self.assertFalse(self.keeper.is_failing)
-
-    def test_an_association_lost_in_its_lease_makes_it_unreachable_until_one_is_opened(self):
-        self.rig.lease().use(Lessee())
-        self.archive.associations[0].transport.abortConnection()
-        self.network.settle()
-        self.assertFalse(self.keeper.is_reachable)
-        self.assertEqual(self.lines("warn"), ["upstream pacs: connection lost"])
+    def test_a_full_line_is_no_failure_and_said_once(self):
         self.rig.lease()
-        self.assertTrue(self.keeper.is_reachable)
+        for _ in range(6):
+            self.rig.ask()
+        self.assertEqual(len(self.rig.given), 4)
+        self.assertFalse(self.keeper.condition.is_out)
+        self.assertEqual(self.lines("warn"), ["upstream pacs: 2 wait already"])
 
-    def test_an_association_aborted_for_its_nonsense_makes_it_unreachable(self):
-        self.rig.lease().abort("nonsense", AbortSource.SERVICE_PROVIDER)
-        self.assertFalse(self.keeper.is_reachable)
 
-    def test_an_association_aborted_for_its_caller_does_not(self):
-        self.rig.lease().abort("the caller has gone")
-        self.assertTrue(self.keeper.is_reachable)
+class NoLine(KeeperCase):
+    limits = Limits(maximum=1, max_idle=1, idle_timeout=30.0, max_waiting=0)
+
+    def test_who_is_served_at_once_does_not_wait(self):
+        self.rig.give_back(self.rig.lease())
+        self.rig.lease()
+        self.rig.ask()
+        self.assertEqual([str(each) for each in self.rig.given], ["0 wait already"])
+
+
+class Ageing(KeeperCase):
+    limits = Limits(maximum=2, max_idle=2, idle_timeout=1000.0, max_age=100.0, echo_after=0.0)
+
+    def test_an_association_that_is_too_old_is_released_while_it_rests(self):
+        self.rig.give_back(self.rig.lease())
+        self.network.wait(100 * AGES[0] - 1)
+        self.assertKeeps("0 opening, 1 idle, 0 leased, 0 waiting")
+        self.network.wait(100 * (AGES[1] - AGES[0]) + 2)
+        self.assertKeeps("0 opening, 0 idle, 0 leased, 0 waiting")
+        self.assertEqual(self.archive.heard[-1], ReleaseRQ())
+
+    def test_one_that_has_become_too_old_in_its_lease_does_not_rest(self):
+        association = self.rig.lease()
+        self.network.wait(111)
+        self.assertTrue(association.layer.established)
+        self.rig.give_back(association)
+        self.assertKeeps("0 opening, 0 idle, 0 leased, 0 waiting")
+
+    def test_those_that_were_opened_together_are_not_replaced_together(self):
+        untils = set()
+        for _ in range(2):
+            association = self.rig.lease()
+            untils.add(self.keeper._members[association].until)
+        self.assertEqual(len(untils), 2)
+        self.assertTrue(all(100 * AGES[0] <= each <= 100 * AGES[1] for each in untils))
+
+
+class Ageless(KeeperCase):
+    limits = Limits(maximum=2, max_idle=2, idle_timeout=10_000.0, max_age=0.0)
+
+    def test_where_there_is_no_maximum_age_none_is_too_old(self):
+        self.rig.give_back(self.rig.lease())
+        self.network.wait(9_999)
+        self.assertKeeps("0 opening, 1 idle, 0 leased, 0 waiting")
+
+
+class UsedOnce(KeeperCase):
+    limits = Limits(maximum=3, max_idle=0, idle_timeout=30.0, reuse=Reuse.NEVER)
+
+    def test_an_association_that_has_served_is_released(self):
+        association = self.rig.lease()
+        self.rig.perform(association)
+        self.rig.give_back(association)
+        self.assertKeeps("0 opening, 0 idle, 0 leased, 0 waiting")
+        self.assertEqual(self.archive.heard[-1], ReleaseRQ())
+
+    def test_who_waits_does_not_get_one_that_has_served(self):
+        held = [self.rig.lease() for _ in range(3)]
+        self.rig.ask()
+        self.rig.perform(held[0])
+        self.rig.give_back(held[0])
+        (association,) = self.rig.given
+        self.assertNotIn(association, held)
+        self.assertFalse(association.is_reused)
+
+    def test_one_that_was_opened_for_its_answer_serves_the_first_operation(self):
+        negotiated = self.rig.lease(fresh())
+        self.rig.give_back(negotiated)
+        self.assertKeeps("0 opening, 1 idle, 0 leased, 0 waiting")
+        self.assertIs(self.rig.lease(), negotiated)
+
+    def test_for_no_longer_than_others_may_rest(self):
+        self.rig.give_back(self.rig.lease(fresh()))
+        self.network.wait(30)
+        self.assertKeeps("0 opening, 0 idle, 0 leased, 0 waiting")
+
+
+class ForOneCaller(UsedOnce):
+    limits = attrs.evolve(UsedOnce.limits, reuse=Reuse.CALLER)
+
+
+class Load(KeeperCase):
+    def test_what_is_at_work_and_who_waits_is_load_and_what_rests_is_not(self):
+        held = [self.rig.lease(), self.rig.lease()]
+        self.assertEqual(self.keeper.busy, 2)
+        self.rig.ask()
+        self.assertEqual(self.keeper.busy, 3)
+        self.rig.give_back(held[0])
+        self.assertEqual(self.keeper.busy, 2)
+        self.rig.give_back(held[1])
+        self.assertEqual(self.keeper.busy, 1)
+
+    def test_who_waits_for_an_answer_is_load_once(self):
+        self.never_answers()
+        self.rig.ask()
+        self.network.settle()
+        self.assertEqual(self.keeper.busy, 1)
+
+    def test_bytes_that_are_not_answered_yet_are_load(self):
+        one, other = self.rig.lease(), self.rig.lease()
+        one.fragments(3, dataset(b"some"))
+        other.fragments(3, dataset(b"more"))
+        self.assertEqual(self.keeper.outstanding, 2 * 16)
+        one.answered(0, 1.0)
+        self.assertEqual(self.keeper.outstanding, 16)
 
 
 class Private(KeeperCase):
@@ -413,6 +338,46 @@ class Private(KeeperCase):
         self.assertEqual(self.archive.associations[0].heard[-1], ReleaseRQ())
 
 
+class Draining(KeeperCase):
+    def test_leases_finish_and_what_rests_is_released(self):
+        leased, idle = self.rig.lease(), self.rig.lease()
+        self.rig.give_back(idle)
+        self.keeper.drain()
+        self.network.settle()
+        self.assertKeeps("0 opening, 0 idle, 1 leased, 0 waiting, draining")
+        self.assertEqual(self.archive.associations[1].heard[-1], ReleaseRQ())
+        self.assertEqual(self.rig.perform(leased).heard[-1][-2:], b"\0\0")
+        self.rig.give_back(leased)
+        self.assertKeeps("0 opening, 0 idle, 0 leased, 0 waiting, draining")
+        self.assertEqual(self.archive.associations[0].heard[-1], ReleaseRQ())
+
+    def test_who_comes_is_turned_away_at_once(self):
+        self.keeper.drain()
+        self.rig.ask()
+        self.assertEqual([str(each) for each in self.rig.given], ["it is being taken out"])
+        self.assertEqual(self.network.dialled, [])
+
+    def test_who_waits_is_turned_away_at_once(self):
+        self.rig.lease()
+        self.never_answers()
+        self.rig.ask(fresh())
+        self.rig.ask(fresh())
+        self.network.settle()
+        self.assertKeeps("1 opening, 0 idle, 1 leased, 1 waiting")
+        self.keeper.drain()
+        self.network.settle()
+        self.assertEqual([str(each) for each in self.rig.given], ["it is being taken out"] * 2)
+        self.assertKeeps("0 opening, 0 idle, 1 leased, 0 waiting, draining")
+        self.assertEqual(len(self.archive.open), 1)
+        self.assertFalse(self.keeper.condition.is_out)
+
+    def test_it_can_be_had_back(self):
+        self.keeper.drain()
+        self.keeper.resume()
+        self.rig.lease()
+        self.assertKeeps("0 opening, 0 idle, 1 leased, 0 waiting")
+
+
 class Stopping(KeeperCase):
     limits = MANY
 
@@ -420,8 +385,8 @@ class Stopping(KeeperCase):
         idle, leased = self.rig.lease(), self.rig.lease()
         self.rig.give_back(idle)
         aborted = self.rig.lease(fresh())
-        aborted.abort("it was enough")
-        self.archive.script.associate = lambda request: None
+        aborted.abort("it was enough", Fault.CALLER)
+        self.never_answers()
         self.rig.ask(fresh())
         self.network.settle()
         self.network.silent.add(104)
@@ -439,7 +404,7 @@ class Stopping(KeeperCase):
         self.assertEqual(self.network.getDelayedCalls(), [])
 
     def test_a_stop_waits_for_what_was_aborted_before(self):
-        self.rig.lease().abort("it was enough")
+        self.rig.lease().abort("it was enough", Fault.CALLER)
         self.archive.associations[0].transport.pauseProducing()
         stopped = self.keeper.stop()
         self.network.wait(CLOSING_TIMEOUT / 2)
@@ -449,10 +414,18 @@ class Stopping(KeeperCase):
 
     def test_nothing_is_opened_any_more(self):
         self.successResultOf(self.keeper.stop())
-        waiting = self.rig.ask()
+        self.rig.ask()
         self.network.settle()
         self.assertEqual(self.archive.associations, [])
-        waiting.cancel()
+        self.assertEqual([str(each) for each in self.rig.given], ["it is being taken out"])
+
+    def test_what_is_given_back_after_a_stop_does_not_stay(self):
+        association = self.rig.lease()
+        stopped = self.keeper.stop()
+        association.give_back()
+        self.network.settle()
+        self.successResultOf(stopped)
+        self.assertEqual(self.network.getDelayedCalls(), [])
 
     def test_a_stop_waits_for_an_upstream_that_takes_its_time_but_not_for_ever(self):
         self.archive.script.release = None

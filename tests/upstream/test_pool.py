@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.policy.leasing import Reuse
 from relay.upstream.pool import (
     HandOut,
     Key,
+    Kind,
     Member,
     Open,
     Phase,
@@ -19,6 +21,8 @@ from relay.upstream.pool import (
     Retire,
     Step,
     assign,
+    lacking,
+    rests,
     surplus,
 )
 from relay.wire.negotiation import Context
@@ -36,6 +40,9 @@ members = st.lists(
     max_size=8,
 )
 maxima = st.integers(1, 8)
+kinds = st.lists(
+    st.builds(Kind, keys.filter(lambda key: key.private is None), contexts), max_size=4
+)
 
 
 def idle(*held: Context, since: float = 0.0, key: Key = KEY) -> Member:
@@ -135,14 +142,38 @@ def test_assigning_changes_nothing_itself(waiting, there, maximum):
     assert [attrs.astuple(each, recurse=False) for each in (*waiting, *there)] == before
 
 
+@given(requests, members, maxima, st.sets(st.integers(0, 7)))
+def test_for_a_request_that_one_is_being_opened_for_no_other_is_opened(
+    waiting, there, maximum, called
+):
+    served_already = [each for place, each in enumerate(waiting) if place in called]
+    for step in assign(waiting, there, maximum, served_already):
+        if isinstance(step, Open):
+            assert step.request not in served_already
+
+
+@given(requests, members, maxima, st.sets(st.integers(0, 7)))
+def test_nobody_is_passed_over_but_by_one_that_it_cannot_use(waiting, there, maximum, called):
+    served_already = [each for place, each in enumerate(waiting) if place in called]
+    steps = assign(waiting, there, maximum, served_already)
+    for step in steps:
+        if isinstance(step, HandOut):
+            before = waiting[: waiting.index(step.request)]
+            overtaken = [each for each in before if each not in served(steps)]
+            assert not any(each.suits(step.member) for each in overtaken)
+            # Those who wait for nothing that is on its way are not passed over at all.
+            assert all(each in served_already for each in overtaken)
+
+
 @given(requests, members, maxima)
 def test_nobody_starves_where_leases_end(waiting, there, maximum):
-    # Each round carries the steps out, and then every lease ends.
-    pool = [attrs.evolve(each, phase=Phase.IDLE) for each in there[:maximum]]
+    # Each round carries the steps out, and then every lease ends. There may be more than the
+    # maximum, which was lowered.
+    pool = [attrs.evolve(each, phase=Phase.IDLE) for each in there]
     line, rounds = list(waiting), 0
     while line:
         rounds += 1
-        assert rounds <= len(waiting), "a request was passed over for ever"
+        assert rounds <= len(waiting) + 1, "a request was passed over for ever"
         for step in assign(line, pool, maximum):
             if isinstance(step, Retire):
                 pool.remove(step.member)
@@ -200,6 +231,92 @@ def test_where_all_are_at_work_requests_wait():
 
 def test_those_that_are_being_opened_count():
     assert assign([wants(CT)], [Member(KEY)], 1) == []
+
+
+def test_who_waits_for_an_answer_takes_what_is_idle():
+    request, member = wants(CT), idle(CT)
+    assert assign([request], [member, Member(KEY)], 2, [request]) == [HandOut(request, member)]
+
+
+def test_who_came_before_takes_it_first():
+    first, second, member = wants(CT), wants(CT), idle(CT)
+    steps = assign([first, second], [member, Member(KEY)], 2, [first])
+    assert steps == [HandOut(first, member)]
+
+
+def test_where_there_are_more_than_may_be_as_many_make_room_as_it_takes():
+    oldest, older, request = idle(MR, since=1.0), idle(MR, since=2.0), wants(CT)
+    assert assign([request], [older, oldest], 1) == [Retire(oldest), Retire(older), Open(request)]
+
+
+def test_those_that_can_go_go_even_if_they_are_not_enough():
+    # Else they would be handed out for ever to who comes behind, and there would never be room.
+    member, first, second = idle(MR), wants(CT), wants(MR)
+    assert assign([first, second], [leased(CT), member], 1) == [Retire(member)]
+
+
+# what is opened for nobody yet
+
+CT_KIND, MR_KIND = Kind(KEY, frozenset({CT})), Kind(KEY, frozenset({MR}))
+
+
+@given(kinds, members, st.integers(0, 8), maxima)
+def test_one_is_lacking_only_where_there_are_too_few_and_there_is_room(known, there, warm, maximum):
+    kind = lacking(known, there, warm, maximum)
+    shared = [each for each in there if each.key.private is None]
+    is_wanted = bool(known) and len(shared) < warm and len(there) < maximum
+    assert (kind is not None) == is_wanted
+    assert kind is None or kind in known
+
+
+@given(kinds.filter(bool), st.integers(0, 8), maxima)
+def test_opening_what_is_lacking_comes_to_an_end(known, warm, maximum):
+    there: list[Member] = []
+    while (kind := lacking(known, there, warm, maximum)) is not None:
+        there.append(Member(kind.key, Phase.IDLE, kind.contexts))
+        assert len(there) <= warm
+    assert len(there) == min(warm, maximum)
+
+
+def test_the_likeliest_is_opened_first():
+    assert lacking([CT_KIND, MR_KIND], [], 2, 4) == CT_KIND
+
+
+def test_then_the_one_of_which_there_is_none():
+    assert lacking([CT_KIND, MR_KIND], [idle(CT)], 2, 4) == MR_KIND
+
+
+def test_one_that_holds_more_is_of_that_kind_too():
+    assert lacking([CT_KIND, MR_KIND], [idle(CT, MR)], 2, 4) == CT_KIND
+
+
+def test_one_for_another_ae_title_is_not():
+    there = [idle(CT, key=OTHER_KEY), idle(MR)]
+    assert lacking([CT_KIND, MR_KIND], there, 3, 4) == CT_KIND
+
+
+# what may rest
+
+
+@pytest.mark.parametrize(
+    ("reuse", "is_used", "expected"),
+    [
+        (Reuse.ALWAYS, True, True),
+        (Reuse.ALWAYS, False, True),
+        (Reuse.CALLER, True, False),
+        (Reuse.CALLER, False, True),
+        (Reuse.NEVER, True, False),
+        (Reuse.NEVER, False, True),
+    ],
+)
+def test_what_has_served_rests_only_where_others_may_use_it(reuse, is_used, expected):
+    assert rests(Member(KEY, is_used=is_used), reuse, now=0.0) is expected
+
+
+def test_what_is_too_old_does_not_rest():
+    member = Member(KEY, until=100.0)
+    assert rests(member, Reuse.ALWAYS, now=99.9)
+    assert not rests(member, Reuse.ALWAYS, now=100.0)
 
 
 # surplus

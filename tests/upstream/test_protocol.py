@@ -4,22 +4,50 @@ from __future__ import annotations
 
 from typing import Any
 
-from relay.upstream.protocol import RELEASE_TIMEOUT, NotAccepted, Unreachable, UpstreamAssociation
+import attrs
+
+from relay.bridge.ports import Fault
+from relay.upstream.ends import End, NotAccepted, Unreachable
+from relay.upstream.protocol import RELEASE_TIMEOUT, UpstreamAssociation
 from relay.wire.command import CommandField, Status
 from relay.wire.errors import AbortReason, AbortSource
 from relay.wire.items import PresentationContextRQ
 from relay.wire.negotiation import Offer
 from relay.wire.pdu import Abort, AssociateRJ, AssociateRQ, ReleaseRP, ReleaseRQ, ae_field
-from tests.bed import LogCase
+from relay.wire.reader import Fragments, Piece
+from tests.logs import LogCase
 from tests.network import HIGH_WATER, Network, Sole
 from tests.peers import A_DATASET, ECHO, Message, Peer, accept_all, command_of, echo, said
-from tests.upstream.rig import CALLING, CT, MANNERS, OFFER, Lessee
+from tests.upstream.rig import CALLING, CT, MANNERS, OFFER, Lessee, refusing
 from tests.upstream.rig import ECHO as ECHO_CONTEXT
 from tests.upstream.test_dialer import Keeps
-from tests.vectors import IMPLICIT_LITTLE_ENDIAN, VERIFICATION, p_data, pdu, pdv
+from tests.vectors import IMPLICIT_LITTLE_ENDIAN, VERIFICATION, item, p_data, pdu, pdv
 
 PORT = 104
+
+
+def failed(why: str) -> tuple[str, Any]:
+    """What a keeper is told of an association that failed."""
+    return "gone", (End.FAILED, why)
+
+
+def stale(why: str) -> tuple[str, Any]:
+    """What a keeper is told of one that was closed while it rested, most likely."""
+    return "gone", (End.STALE, why)
+
+
+def ended(why: str) -> tuple[str, Any]:
+    """What a keeper is told of one that ended as they do."""
+    return "gone", (End.ENDED, why)
+
+
 REPORT = command_of(CommandField.N_EVENT_REPORT_RQ, 7, A_DATASET, e0002=VERIFICATION)
+
+
+def dataset(body: bytes) -> Fragments:
+    """Fragments as they come out of a read."""
+    raw = p_data(pdv(3, 2, body))
+    return Fragments(3, 2, raw, [Piece(len(body), 12, len(raw))], 0, len(raw) - 6, True)
 
 
 class ProtocolCase(LogCase):
@@ -33,10 +61,13 @@ class ProtocolCase(LogCase):
         self.network.wait(60)
         self.assertEqual(self.network.getDelayedCalls(), [])
 
-    def asked(self, offer: Offer = OFFER) -> UpstreamAssociation:
+    def asked(
+        self, offer: Offer = OFFER, own: PresentationContextRQ | None = None
+    ) -> UpstreamAssociation:
         """An association that has asked."""
-        request = offer.request(CALLING, ae_field("PACS"), 32768)
-        association = UpstreamAssociation(self.network, self.keeps, MANNERS, offer, request)
+        proposed = offer if own is None else attrs.evolve(offer, contexts=(*offer.contexts, own))
+        request = proposed.request(CALLING, ae_field("PACS"), 32768)
+        association = UpstreamAssociation(self.network, self.keeps, MANNERS, offer, request, own)
         self.network.join(association, PORT)
         self.network.settle()
         return association
@@ -52,6 +83,13 @@ class ProtocolCase(LogCase):
     def leased(self) -> UpstreamAssociation:
         """An association that the lessee uses."""
         association = self.established()
+        association.use(self.lessee)
+        return association
+
+    def leased_again(self) -> UpstreamAssociation:
+        """An association that has rested before the lessee uses it."""
+        association = self.established()
+        association.lend()
         association.use(self.lessee)
         return association
 
@@ -90,6 +128,34 @@ class Opening(ProtocolCase):
             )
         )
         self.assertEqual(dict(self.established(twice).contexts), {ECHO_CONTEXT: 5})
+
+    def test_a_context_of_the_relays_own_is_nobody_elses_to_know(self):
+        own = PresentationContextRQ(5, VERIFICATION, (IMPLICIT_LITTLE_ENDIAN,))
+        ct_only = OFFER.only({3})
+        association = self.asked(ct_only, own)
+        (request,) = self.peer.since()
+        self.assertEqual(request.contexts, (*ct_only.contexts, own))
+        self.says(accept_all(request))
+        self.assertEqual(association.own_context, 5)
+        self.assertEqual(dict(association.held), {3: CT})
+        self.assertEqual(dict(association.contexts), {CT: 3})
+        assert association.answer is not None
+        self.assertEqual([each.id for each in association.answer.contexts], [3])
+
+    def test_a_context_of_the_relays_own_that_is_refused_is_not_used(self):
+        own = PresentationContextRQ(5, VERIFICATION, (IMPLICIT_LITTLE_ENDIAN,))
+        association = self.asked(OFFER.only({3}), own)
+        (request,) = self.peer.since()
+        self.says(refusing(5)(request))
+        self.assertIsNone(association.own_context)
+        self.assertEqual(dict(association.held), {3: CT})
+
+    def test_what_the_archive_says_it_is_is_known(self):
+        association = self.asked()
+        (request,) = self.peer.since()
+        its = item(0x52, b"1.2.3") + item(0x55, b"PACS_7")
+        self.says(accept_all(request, user_items=its))
+        self.assertEqual(association.implementation, ("1.2.3", "PACS_7"))
 
     def test_when_it_is_rejected_the_keeper_is_told_by_what(self):
         association = self.asked()
@@ -159,27 +225,83 @@ class Leased(ProtocolCase):
     def test_an_abort_in_a_lease_is_told_to_both_and_logged(self):
         self.leased()
         self.says(Abort(2, 0).encode())
-        self.assertEqual(self.lost(), (["lost: aborted by the peer (2,0)"], [("gone", True)]))
-        self.assertEqual(self.lines("warn"), ["upstream pacs: aborted by the peer (2,0)"])
+        self.assertEqual(
+            self.lost(),
+            (["lost: aborted by the peer (2,0)"], [failed("aborted by the peer (2,0)")]),
+        )
 
     def test_a_lost_connection_in_a_lease_is_told_to_both_and_logged(self):
         self.leased()
         self.peer.transport.abortConnection()
         self.network.settle()
-        self.assertEqual(self.lost(), (["lost: connection closed"], [("gone", True)]))
-        self.assertEqual(self.lines("warn"), ["upstream pacs: connection lost"])
+        self.assertEqual(self.lost(), (["lost: connection closed"], [failed("connection lost")]))
 
     def test_a_broken_pdu_in_a_lease_is_answered_and_told_to_both(self):
         self.leased()
         self.says(pdu(0x44, b""))
-        self.assertEqual(self.lost(), (["lost: protocol error: PDU type 44H"], [("gone", True)]))
+        why = "protocol error: PDU type 44H"
+        self.assertEqual(self.lost(), ([f"lost: {why}"], [failed(why)]))
         self.assertEqual(self.peer.since(), [Abort(2, AbortReason.UNRECOGNIZED_PDU)])
 
     def test_a_release_in_a_lease_is_agreed_to_and_told_to_both_and_no_failure(self):
         self.leased()
         self.says(ReleaseRQ().encode())
-        self.assertEqual(self.lost(), (["lost: connection closed"], [("gone", False)]))
+        self.assertEqual(self.lost(), (["lost: connection closed"], [ended("connection closed")]))
         self.assertEqual(self.peer.since(), [ReleaseRP()])
+
+    def test_lost_before_it_said_a_word_it_may_have_been_closed_while_it_rested(self):
+        association = self.leased_again()
+        self.assertTrue(association.is_reused)
+        association.command(ECHO, command_of(CommandField.C_ECHO_RQ, e0002=VERIFICATION))
+        self.peer.transport.abortConnection()
+        self.network.settle()
+        self.assertEqual(self.noted(), [stale("connection lost")])
+
+    def test_lost_when_it_had_said_something_it_has_failed(self):
+        self.leased_again()
+        self.says(p_data(pdv(ECHO, 1, b"half a command")))
+        self.peer.transport.abortConnection()
+        self.network.settle()
+        self.assertEqual(self.noted(), [failed("connection lost")])
+
+    def test_what_it_said_in_a_lease_before_does_not_count(self):
+        association = self.leased()
+        self.says(p_data(pdv(ECHO, 3, b"a command")))
+        association.lend()
+        association.use(self.lessee)
+        self.peer.transport.loseConnection()
+        self.network.settle()
+        self.assertEqual(self.noted(), [stale("connection closed")])
+
+    def test_lost_for_its_nonsense_it_has_failed_rested_or_not(self):
+        self.leased_again()
+        self.says(pdu(0x44, b""))
+        self.assertEqual(self.noted(), [failed("protocol error: PDU type 44H")])
+
+    def test_what_is_sent_is_outstanding_until_it_is_answered(self):
+        association = self.leased()
+        for sent in (dataset(b"some"), dataset(b"more bytes")):
+            association.fragments(3, sent)
+        self.assertEqual(association.outstanding, 12 + 4 + 12 + 10)
+        association.answered(0xB000, 1.5)
+        self.assertEqual(association.outstanding, 0)
+        self.assertEqual(self.noted(), [("answered", (0xB000, 1.5))])
+
+    def test_what_is_given_back_has_nothing_outstanding(self):
+        association = self.leased()
+        association.fragments(3, dataset(b"some"))
+        association.give_back()
+        self.assertEqual(association.outstanding, 0)
+
+    def test_it_is_used_when_it_has_served_an_operation(self):
+        association = self.leased()
+        self.assertFalse(association.is_used)
+        association.give_back()
+        self.says(said(1, REPORT, b"it"))
+        self.assertFalse(association.is_used, "what it says while it rests is no operation")
+        association.use(self.lessee)
+        association.command(ECHO, command_of(CommandField.C_ECHO_RQ, e0002=VERIFICATION))
+        self.assertTrue(association.is_used)
 
     def test_given_back_it_is_the_keepers_again(self):
         association = self.leased()
@@ -197,20 +319,22 @@ class Leased(ProtocolCase):
 
     def test_aborting_says_so_once_and_nothing_is_heard_after(self):
         association = self.leased()
-        association.abort("the caller has gone")
-        association.abort("twice")
+        association.abort("the caller has gone", Fault.CALLER)
+        association.abort("twice", Fault.UPSTREAM)
         association.release()
         self.says(p_data(pdv(ECHO, 3, b"too late")))
-        self.assertEqual(self.lost(), ([], [("gone", False)]))
+        aborted = "association aborted: the caller has gone"
+        self.assertEqual(self.lost(), ([], [ended(aborted)]))
         self.assertEqual(self.peer.since(), [Abort(0, 0)])
-        self.assertEqual(
-            self.lines("warn"), ["upstream pacs: association aborted: the caller has gone"]
-        )
+        self.assertEqual(self.lines("warn"), [f"upstream pacs: {aborted}"])
 
-    def test_aborting_for_nonsense_counts_as_a_failure(self):
-        self.leased().abort("nonsense", AbortSource.SERVICE_PROVIDER, AbortReason.INVALID_PARAMETER)
+    def test_aborting_for_the_fault_of_the_upstream_counts_as_its_failure(self):
+        source, reason = AbortSource.SERVICE_PROVIDER, AbortReason.INVALID_PARAMETER
+        self.leased().abort("nonsense", Fault.UPSTREAM, source, reason)
         self.network.settle()
-        self.assertEqual(self.noted(), [("gone", True)])
+        self.assertEqual(self.noted(), [failed("association aborted: nonsense")])
+        # To say so is the keeper's.
+        self.assertEqual(self.lines("warn"), [])
         self.assertEqual(self.peer.since(), [Abort(2, 6)])
 
 
@@ -219,7 +343,7 @@ class Releasing(ProtocolCase):
         association = self.leased()
         association.release()
         self.network.settle()
-        self.assertEqual(self.noted(), [("gone", False)])
+        self.assertEqual(self.noted(), [ended("")])
         self.assertEqual(self.peer.since(), [ReleaseRQ()])
         self.says(ReleaseRP().encode())
         self.assertTrue(self.peer.is_closed)
@@ -260,14 +384,12 @@ class Releasing(ProtocolCase):
     def test_what_the_upstream_ends_while_it_rests_is_no_failure(self):
         self.established()
         self.says(ReleaseRQ().encode())
-        self.assertEqual(self.noted(), [("gone", False)])
-        self.assertEqual(self.lines("warn"), [])
+        self.assertEqual(self.noted(), [ended("connection closed")])
 
     def test_a_broken_pdu_while_it_rests_is_a_failure(self):
         self.established()
         self.says(pdu(0x44, b""))
-        self.assertEqual(self.noted(), [("gone", True)])
-        self.assertEqual(self.lines("warn"), ["upstream pacs: protocol error: PDU type 44H"])
+        self.assertEqual(self.noted(), [failed("protocol error: PDU type 44H")])
 
 
 class Resting(ProtocolCase):
@@ -288,7 +410,7 @@ class Resting(ProtocolCase):
         self.established()
         self.says(p_data(pdv(1, 2, b"a dataset of nothing")))
         self.assertEqual(self.peer.since(), [Abort(2, AbortReason.UNEXPECTED_PARAMETER)])
-        self.assertEqual(self.noted(), [("gone", True)])
+        self.assertEqual([(what, end) for what, (end, _) in self.noted()], [("gone", End.FAILED)])
 
     def test_a_response_that_comes_too_late_is_aborted(self):
         association = self.leased()

@@ -16,6 +16,7 @@ from relay.wire.negotiation import (
     Offer,
     acceptance,
     merged,
+    window,
 )
 from relay.wire.pdu import (
     APPLICATION_CONTEXT,
@@ -363,21 +364,32 @@ def test_an_acceptance_has_the_answer_and_the_relays_own_name():
     assert AssociateAC.decode(said.encode()[6:]) == said
 
 
-@pytest.mark.parametrize("proposed", [(1, 1), (0, 0), (8, 1)])
-def test_any_asynchronous_window_proposed_is_answered_with_one_each_way(proposed):
+def proposing(*window: int) -> AssociateRQ:
     information = UserInformation(
-        asynchronous_operations_window=AsynchronousOperationsWindow(*proposed)
+        asynchronous_operations_window=AsynchronousOperationsWindow(*window)
     )
-    request = associate(information=information)
-    said = acceptance(request, accepting(Offer.of(request)), 16384)
-    window = said.user_information.asynchronous_operations_window
-    assert window == AsynchronousOperationsWindow(1, 1)
+    return associate(information=information)
+
+
+@pytest.mark.parametrize(
+    ("proposed", "most", "answered"),
+    [((1, 1), 8, 1), ((0, 0), 8, 8), ((3, 5), 8, 3), ((20, 1), 8, 8), ((4, 4), 1, 1)],
+)
+def test_a_requestor_may_invoke_what_it_proposed_up_to_the_most_and_performs_one(
+    proposed, most, answered
+):
+    assert window(proposing(*proposed), most) == AsynchronousOperationsWindow(answered, 1)
 
 
 def test_a_window_that_was_not_proposed_is_not_answered():
-    request = associate()
-    said = acceptance(request, accepting(Offer.of(request)), 16384)
-    assert said.user_information.asynchronous_operations_window is None
+    assert window(associate(), 8) is None
+
+
+def test_an_acceptance_bears_the_window_that_is_granted():
+    request = proposing(0, 0)
+    granted = AsynchronousOperationsWindow(8, 1)
+    said = acceptance(request, accepting(Offer.of(request)), 16384, granted)
+    assert said.user_information.asynchronous_operations_window == granted
 
 
 def test_the_implementation_class_uid_is_a_uid_derived_from_a_uuid():

@@ -1,0 +1,85 @@
+"""SIGHUP: the configuration is read again, and upstreams are taken out or had back.
+
+Only `drain` is taken over, which is what must not wait for a restart. That other keys have changed
+is said, and so are mistakes; what is at work stays as it is.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import attrs
+from twisted.application.service import Service
+from twisted.logger import Logger
+
+from relay.config import Configuration, ConfigurationError
+from relay.service import RelayService
+
+
+class Reloading(Service):
+    """Reads the configuration again, by `read`, whenever the process gets SIGHUP.
+
+    `reactor` provides IReactorFromThreads: a signal may come in the middle of anything.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        relay: RelayService,
+        configuration: Configuration,
+        read: Callable[[], Configuration],
+    ) -> None:
+        self.reactor = reactor
+        self.relay = relay
+        self.configuration = configuration
+        self.read = read
+        self._before: Any = None
+
+    def startService(self) -> None:
+        """From now on heed the signal."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._before = signal.signal(signal.SIGHUP, self._signalled)
+
+    def stopService(self) -> None:
+        """Leave the signal to whoever had it before."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        signal.signal(signal.SIGHUP, self._before)
+
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        self.reactor.callFromThread(self.reload)
+
+    def reload(self) -> None:
+        """Read the configuration, and take over what can be."""
+        try:
+            found = self.read()
+        except ConfigurationError as error:
+            self.log.error(
+                "the configuration cannot be used, nothing changes:\n{mistakes}", mistakes=error
+            )
+            return
+        for name in found.upstreams.keys() & self.relay.keepers.keys():
+            self._drain(name, found.upstreams[name].drain)
+        if _but_for_drain(found) != _but_for_drain(self.configuration):
+            self.log.warn("of the configuration only `drain` is taken over without a restart")
+
+    def _drain(self, name: str, wanted: bool) -> None:
+        keeper = self.relay.keepers[name]
+        if wanted == keeper.is_draining:
+            return
+        if wanted:
+            keeper.drain()
+            self.log.info("upstream {name} is being taken out", name=name)
+        else:
+            keeper.resume()
+            self.log.info("upstream {name} is in use again", name=name)
+
+
+def _but_for_drain(configuration: Configuration) -> Configuration:
+    its = configuration.upstreams.items()
+    upstreams = {name: attrs.evolve(upstream, drain=False) for name, upstream in its}
+    return attrs.evolve(configuration, upstreams=upstreams)

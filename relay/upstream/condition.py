@@ -1,0 +1,146 @@
+"""How one upstream is: whether it is well, how much it bears; and what is said of that in the log.
+
+Here what happens to associations becomes facts for policy/health.py and for room.py. Each proves
+what had been doubted: one that could not be reached is back when an association with it is opened,
+one that was ejected for its failures when it has performed an operation, or been opened or probed,
+after its time. What still ends well of what was under way when it was ejected proves nothing.
+
+An upstream that goes out and one that returns are a line each. What fails while it is out, or is
+rejected again and again, is said at the level of debug.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger, LogLevel
+
+from relay.policy.health import Health, Judgement
+from relay.upstream.ends import NotAccepted, Unreachable
+from relay.upstream.room import Room
+
+_REFUSED = 0xA700
+_REFUSED_MASK = 0xFF00
+"""A7xx: out of resources (PS3.4 B.2.3, C.4.1.1.4, C.4.2.1.5)."""
+
+
+class Condition:
+    """The condition of the upstream `name`, which bears `most` associations when all is well."""
+
+    log = Logger()
+
+    def __init__(self, name: str, clock: IReactorTime, judgement: Judgement, most: int) -> None:
+        self.name = name
+        self.clock = clock
+        self.health = Health(judgement)
+        self.room = Room(most)
+        self.is_reachable = True
+        """Whether nothing speaks against it since an association with it was opened."""
+        self._said: str | None = None
+        self._least_said = most
+        self._is_crowded = False
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it went out, and has not returned."""
+        return self.health.is_out(self._now)
+
+    @property
+    def may_be_tried(self) -> bool:
+        """Whether it is well, or it is time to see whether it is again."""
+        return not self.is_out or self._now >= self.health.retry_at
+
+    @property
+    def _now(self) -> float:
+        return self.clock.seconds()
+
+    # what speaks for it
+
+    def opened(self) -> None:
+        """It accepted an association."""
+        self.is_reachable = True
+        self._said = None
+        self._is_there()
+
+    def proved(self) -> None:
+        """It answered a probe."""
+        if self.is_out:
+            self.health.returned(self._now)
+            self.log.info("upstream {name} is back", name=self.name)
+
+    def answered(self, status: int, seconds: float) -> bool:
+        """It has performed an operation; whether anything is different now."""
+        was_out = self.is_out
+        if status & _REFUSED_MASK == _REFUSED:
+            if self.health.failed(self._now):
+                self._is_out_now(f"status {status:04X}H")
+        else:
+            self.health.answered(self._now, seconds)
+            if was_out and not self.health.is_down and self.may_be_tried:
+                self.proved()
+        return self.room.answered(self._now) or was_out is not self.is_out
+
+    # what speaks against it
+
+    def failed(self, why: str) -> None:
+        """An association broke down in use."""
+        self.is_reachable = False
+        if self.health.failed(self._now):
+            self._is_out_now(why)
+        else:
+            level = LogLevel.debug if self.is_out else LogLevel.warn
+            self.log.emit(level, "upstream {name}: {why}", name=self.name, why=why)
+
+    def not_opened(self, why: Unreachable | NotAccepted, is_probe: bool) -> None:
+        """No association could be opened, be it that the upstream rejected it."""
+        if isinstance(why, Unreachable):
+            self.unreachable(str(why))
+        elif is_probe and why.is_congestion and self.is_out:
+            # A caller would fare no better.
+            self.unreachable(str(why))
+        else:
+            self._rejected(why)
+
+    def unreachable(self, why: str) -> None:
+        """Nobody answered."""
+        self.is_reachable = False
+        if self.health.unreachable(self._now):
+            self._is_out_now(why)
+        else:
+            self.log.debug("upstream {name}: {why}", name=self.name, why=why)
+
+    def _rejected(self, why: NotAccepted) -> None:
+        """It rejected an association: that is an answer, and no fault of its own."""
+        text = str(why)
+        level = LogLevel.debug if text == self._said else LogLevel.warn
+        self._said = text
+        self.log.emit(level, "upstream {name}: {why}", name=self.name, why=text)
+        if not why.is_congestion:
+            self._is_there()
+
+    def congested(self, why: Exception, living: int) -> None:
+        """One more association than those `living` was too many."""
+        self.room.congested(self._now, living)
+        most = self.room.maximum
+        level = LogLevel.info if most < self._least_said else LogLevel.debug
+        self._least_said = min(most, self._least_said)
+        text = "upstream {name} bears {most} associations for now: {why}"
+        self.log.emit(level, text, name=self.name, most=most, why=str(why))
+
+    def crowded(self, why: Unreachable) -> None:
+        """Somebody could not wait for an association any longer."""
+        level = LogLevel.debug if self._is_crowded else LogLevel.warn
+        self._is_crowded = True
+        self.log.emit(level, "upstream {name}: {why}", name=self.name, why=str(why))
+
+    def not_crowded(self) -> None:
+        """Nobody waits any more."""
+        self._is_crowded = False
+
+    # within
+
+    def _is_there(self) -> None:
+        if self.health.is_down or self.may_be_tried:
+            self.proved()
+
+    def _is_out_now(self, why: str) -> None:
+        self.log.warn("upstream {name} is out: {why}", name=self.name, why=why)
