@@ -204,7 +204,7 @@ class Failover:
     system's own for temporary files. `discard` is of an object whose storing has failed.
     """
 
-    memory: int = attrs.field(default=67_108_864, validator=values.size)
+    memory: int = attrs.field(default=268_435_456, validator=values.size)
     window: int = attrs.field(validator=values.size)
     disk: int = attrs.field(default=4_294_967_296, validator=values.size)
     folder: Annotated[Path, Outside.FOLDER] | None = None
@@ -212,7 +212,7 @@ class Failover:
 
     @window.default
     def _no_more_than_all_together(self) -> int:
-        return min(1_048_576, self.memory)
+        return min(16_777_216, self.memory)
 
 
 @attrs.frozen

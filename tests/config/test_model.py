@@ -85,7 +85,7 @@ def test_the_longest_ejection_is_never_below_the_shortest():
 
 
 def test_the_window_is_never_larger_than_the_memory():
-    assert Failover().window == 1_048_576
+    assert Failover().window == 16_777_216
     assert Failover(memory=4096).window == 4096
     assert Failover(memory=4096, window=0).window == 0
 

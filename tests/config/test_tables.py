@@ -84,8 +84,8 @@ def test_a_table_with_nothing_in_it_has_nothing_that_contradicts(kind):
         ),
         (
             Failover,
-            {"window": 67_108_865},
-            "window: the integer 67108865, at most 67108864, which is memory",
+            {"window": 268_435_457},
+            "window: the integer 268435457, at most 268435456, which is memory",
         ),
         (
             Failover,
