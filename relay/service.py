@@ -15,17 +15,14 @@ from twisted.internet.endpoints import (
     TCP4ClientEndpoint,
     TCP6ClientEndpoint,
     serverFromString,
-    wrapClientTLS,
 )
 from twisted.internet.interfaces import (
     IListeningPort,
-    IReactorTCP,
     IReactorTime,
     IStreamClientEndpoint,
     IStreamServerEndpoint,
 )
 from twisted.internet.task import LoopingCall
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from relay import config
@@ -38,7 +35,7 @@ from relay.policy.affinity import AFFINITIES
 from relay.policy.health import Judgement
 from relay.policy.routing import Route
 from relay.scratch import Scratch
-from relay.transport.tls import client_options, server_options
+from relay.transport.tls import TLSClientEndpoint, client_options, over_tls, server_options
 from relay.upstream.bank import Bank
 from relay.upstream.dialer import Dialer
 from relay.upstream.keeper import Keeper
@@ -210,7 +207,7 @@ def _judgement(upstream: config.Upstream) -> Judgement:
     )
 
 
-def _endpoint(reactor: IReactorTCP, upstream: config.Upstream) -> IStreamClientEndpoint:
+def _endpoint(reactor: Any, upstream: config.Upstream) -> IStreamClientEndpoint:
     host, port, timeout = upstream.address.host, upstream.address.port, upstream.connect_timeout
     endpoint: IStreamClientEndpoint
     # A name may have several addresses, and it takes a moment until all of them have failed; an
@@ -223,7 +220,7 @@ def _endpoint(reactor: IReactorTCP, upstream: config.Upstream) -> IStreamClientE
         endpoint = HostnameEndpoint(reactor, host, port, timeout)
     if upstream.tls is None:
         return endpoint
-    return wrapClientTLS(client_options(upstream.tls, host), endpoint)
+    return TLSClientEndpoint(client_options(upstream.tls, host), endpoint, reactor)
 
 
 def _door(
@@ -247,5 +244,5 @@ def _door(
     )
     factory: Any = listener
     if each.tls is not None:
-        factory = TLSMemoryBIOFactory(server_options(each.tls), False, listener, clock=reactor)
+        factory = over_tls(server_options(each.tls), False, listener, reactor)
     return Door(each.endpoint, serverFromString(reactor, each.endpoint), listener, factory)

@@ -100,7 +100,7 @@ class DownstreamAssociation(AssociationProtocol):
     def dataReceived(self, data: bytes) -> None:
         """Bytes from the caller."""
         self._received += len(data)
-        self.layer.received(data)
+        super().dataReceived(data)
         if self.session.party.assembler.between_messages:
             self._is_excused = True
         elif self._watch is None:

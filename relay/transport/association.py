@@ -2,21 +2,31 @@
 
 Both banks build on this. It writes what the upper layer gives it, runs the ARTIM timer, and turns
 the transport's back-pressure (IPushProducer) into `full` and `drained`.
+
+What is written in one turn leaves in one piece (turn.py), and at once: the reactor would only look
+in its next turn whether the socket takes it, which it nearly always does.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 from typing import Protocol as Interface
-from typing import cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime, ITCPTransport
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IPushProducer,
+    IReactorTime,
+    ITCPTransport,
+    IWriteDescriptor,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from relay.transport.turn import TURN
 from relay.wire.reader import Buffer, Fragments
 from relay.wire.state import State
 from relay.wire.upperlayer import ServiceUser, UpperLayer
@@ -24,6 +34,10 @@ from relay.wire.upperlayer import ServiceUser, UpperLayer
 CLOSING_TIMEOUT = 2.0
 """Seconds that the peer has to close the connection when all is said (Sta13). PS3.8 lets one timer
 serve for this and for the wait for a request; here nothing is lost by being brief."""
+
+GATHERED_MAXIMUM = 64 * 1024
+"""Bytes that are gathered in a turn before they are given to the transport, which says when it is
+full."""
 
 FLUSHING_TIMEOUT = 5.0
 """Seconds that what was written has to leave a connection that is being closed."""
@@ -72,6 +86,10 @@ class AssociationProtocol(Protocol):
         self._timer: IDelayedCall | None = None
         self._dropping: IDelayedCall | None = None
         self._is_closing = False
+        self._is_full = False
+        self._gathered: list[Buffer] = []
+        self._size = 0
+        self._descriptor: Any = None
 
     def start(self, user: AssociationUser, maximum: int, is_requestor: bool) -> None:
         """Say who uses the association, and the maximum length to announce, in bytes."""
@@ -87,10 +105,12 @@ class AssociationProtocol(Protocol):
             self.transport.setTcpKeepAlive(True)
         self._wire = cast(Transport, self.transport)
         self._wire.registerProducer(self, True)
+        self._descriptor = next(filter(IWriteDescriptor.providedBy, self._transports()), None)
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes from the peer."""
-        self.layer.received(data)
+        with TURN:
+            self.layer.received(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The connection is gone, by whomever."""
@@ -103,13 +123,16 @@ class AssociationProtocol(Protocol):
 
     def pauseProducing(self) -> None:
         """The transport has enough unsent."""
+        self._is_full = True
         if self._user is not None:
             self._user.full()
 
     def resumeProducing(self) -> None:
         """The transport has sent it."""
+        self._is_full = False
         if self._user is not None:
-            self._user.drained()
+            with TURN:
+                self._user.drained()
 
     def stopProducing(self) -> None:
         """The transport is going away; connectionLost follows."""
@@ -137,12 +160,30 @@ class AssociationProtocol(Protocol):
     # Carrier
 
     def write(self, buffers: Sequence[Buffer]) -> None:
-        """Send; one buffer of bytes passes without a copy."""
-        self._wire.write(b"".join(buffers))
+        """Send, behind the turn if there is one; one buffer of bytes passes without a copy."""
+        if TURN.is_on and not self._gathered:
+            TURN.flush_later(self)
+        self._gathered += buffers
+        self._size += sum(map(len, buffers))
+        if not TURN.is_on or self._size >= GATHERED_MAXIMUM:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        gathered, self._gathered, self._size = self._gathered, [], 0
+        if not gathered or not self._is_open:
+            return
+        self._wire.write(b"".join(gathered))
+        descriptor = self._descriptor
+        if descriptor is not None and not self._is_full and not descriptor.disconnecting:
+            # What comes of it is the reactor's to see: it tries again where anything is left, and
+            # where it failed.
+            descriptor.doWrite()
 
     def close(self) -> None:
         """Close once everything written has left, or has had its time to."""
         if not self._is_closing and self._is_open:
+            self.flush()
             self._is_closing = True
             self.drop_in(FLUSHING_TIMEOUT)
             # A transport waits for its producer before it closes.
@@ -157,6 +198,7 @@ class AssociationProtocol(Protocol):
 
     def drop(self) -> None:
         """Close at once."""
+        self._gathered.clear()
         if self._is_open:
             self._wire.abortConnection()
 
@@ -198,10 +240,15 @@ class AssociationProtocol(Protocol):
 
     def _socket(self) -> socket.socket | None:
         """The socket, also where the transport is TLS over another one."""
-        transport: object = self.transport
-        while transport is not None:
+        for transport in self._transports():
             handle = getattr(transport, "getHandle", lambda: None)()
             if isinstance(handle, socket.socket):
                 return handle
-            transport = getattr(transport, "transport", None)
         return None
+
+    def _transports(self) -> Iterator[object]:
+        """The transport, and the one that it is over, if any."""
+        transport: object = self.transport
+        while transport is not None:
+            yield transport
+            transport = getattr(transport, "transport", None)

@@ -9,9 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import attrs
 from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL import crypto
-from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IOpenSSLClientConnectionCreator,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
 from twisted.internet.ssl import (
     AcceptableCiphers,
     Certificate,
@@ -23,6 +31,8 @@ from twisted.internet.ssl import (
     platformTrust,
     trustRootFromCertificates,
 )
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from zope.interface import implementer
 
 from relay.config import ClientTLS, ServerTLS
 
@@ -63,6 +73,35 @@ def client_options(tls: ClientTLS, host: str) -> IOpenSSLClientConnectionCreator
         clientCertificate=certificate,
         extraCertificateOptions=extra,
     )
+
+
+def over_tls(
+    options: Any, is_client: bool, factory: IProtocolFactory, clock: IReactorTime
+) -> IProtocolFactory:
+    """What makes the protocols of `factory` talk TLS.
+
+    What they write becomes records at once: they gather it themselves (turn.py), and Twisted's own
+    gathering would wait for another turn of the reactor.
+    """
+    made = TLSMemoryBIOFactory(options, is_client, factory, clock=clock)
+    made.protocol = TLSMemoryBIOProtocol
+    return made
+
+
+@implementer(IStreamClientEndpoint)
+@attrs.frozen(eq=False)
+class TLSClientEndpoint:
+    """Connects by `below`, and talks TLS there as `options` say."""
+
+    options: IOpenSSLClientConnectionCreator
+    below: IStreamClientEndpoint
+    clock: IReactorTime
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
+        """The protocol of the factory, before the handshake is complete."""
+        factory = over_tls(self.options, True, protocolFactory, self.clock)
+        connected: Deferred[Any] = self.below.connect(factory)
+        return connected.addCallback(lambda tls: tls.wrappedProtocol)
 
 
 def _chain(path: Path) -> tuple[crypto.X509, list[crypto.X509]]:
