@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.cases import CASES, Bench, WrongBytes
+from benchmarks.gauge import gauge
 from benchmarks.processes import ArchiveProcess, sending
 from benchmarks.table import table
 from benchmarks.versions import versions
@@ -29,8 +30,10 @@ def main() -> None:
         pki = Pki.write(Path(name))
         with ArchiveProcess(pki) as archive:
             bench = Bench(Path(name), pki, sender, archive)
-            for case in asked.cases or CASES:
-                print("", table(CASES[case], bench.measure(CASES[case], asked.rounds)), sep="\n")
+            for case in (CASES[name] for name in asked.cases or CASES):
+                print("", table(case, bench.measure(case, asked.rounds)), sep="\n")
+                if case.one_way:
+                    print(f"  {gauge(case.one_way)}")
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,5 +1,6 @@
 """An archive that costs next to nothing: it counts the bytes stored, or hashes them, and forgets.
 
+It answers C-ECHO, too: whoever keeps an association may ask whether it is still alive.
 One thread per association, blocking reads. It shares no code with relay/: it may judge it.
 """
 
@@ -151,14 +152,25 @@ class Association:
         if left > self._archive.maximum:
             raise ConnectionError(f"a P-DATA-TF of {left} bytes")
         while left:
-            length, _, control = pdus.PDV_HEADER.unpack(self._stream.exactly(pdus.PDV_HEADER.size))
+            length, context_id, control = pdus.PDV_HEADER.unpack(
+                self._stream.exactly(pdus.PDV_HEADER.size)
+            )
             left -= length + 4
             if control & pdus.COMMAND:
                 self._command += self._stream.exactly(length - 2)
+                if control & pdus.LAST:
+                    self._commanded(context_id)
             else:
                 self._dataset(length - 2)
                 if control & pdus.LAST:
                     self._stored()
+
+    def _commanded(self, context_id: int) -> None:
+        """Answer a C-ECHO; anything else is answered when its dataset has come."""
+        answer = pdus.c_echo_rsp(bytes(self._command))
+        if answer is not None:
+            self._command.clear()
+            self._connection.sendall(pdus.p_data(pdus.COMMAND | pdus.LAST, answer, context_id))
 
     def _dataset(self, left: int) -> None:
         while left:

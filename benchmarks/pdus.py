@@ -14,6 +14,7 @@ COMMAND, LAST = 1, 2
 """Bits of the message control header (PS3.8 E.2)."""
 
 C_STORE_RQ, C_STORE_RSP = 0x0001, 0x8001
+C_ECHO_RQ, C_ECHO_RSP = 0x0030, 0x8030
 SOP_CLASS, FIELD, MESSAGE_ID, RESPONDING_TO, PRIORITY, DATASET_TYPE, STATUS, SOP_INSTANCE = (
     0x0002,
     0x0100,
@@ -42,9 +43,9 @@ _APPLICATION_CONTEXT = b"1.2.840.10008.3.1.1.1"
 _IMPLEMENTATION = b"2.25.302475618399417716271848617395116354823"
 
 
-def p_data(control: int, body: bytes) -> bytes:
+def p_data(control: int, body: bytes, context_id: int = CONTEXT_ID) -> bytes:
     """A P-DATA-TF of one fragment."""
-    return P_DATA_HEADERS.pack(P_DATA, len(body) + 6, len(body) + 2, CONTEXT_ID, control) + body
+    return P_DATA_HEADERS.pack(P_DATA, len(body) + 6, len(body) + 2, context_id, control) + body
 
 
 def associate_rq(calling: bytes, called: bytes, maximum: int) -> bytes:
@@ -108,6 +109,20 @@ def c_store_rsp(request: bytes, status: int = 0) -> bytes:
         (DATASET_TYPE, _US.pack(NO_DATASET)),
         (STATUS, _US.pack(status)),
         (SOP_INSTANCE, asked[SOP_INSTANCE]),
+    )
+
+
+def c_echo_rsp(request: bytes) -> bytes | None:
+    """The command set that answers the one of a C-ECHO-RQ with success; None for any other."""
+    asked = elements(request)
+    if asked[FIELD] != _US.pack(C_ECHO_RQ):
+        return None
+    return _command_set(
+        (SOP_CLASS, asked[SOP_CLASS]),
+        (FIELD, _US.pack(C_ECHO_RSP)),
+        (RESPONDING_TO, asked[MESSAGE_ID]),
+        (DATASET_TYPE, _US.pack(NO_DATASET)),
+        (STATUS, _US.pack(0)),
     )
 
 

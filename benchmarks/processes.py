@@ -1,9 +1,10 @@
-"""Sender and archive in processes of their own, so that neither shares a core's time by chance."""
+"""Sender, archive and delay in processes of their own: none shares a core's time by chance."""
 
 from __future__ import annotations
 
 import multiprocessing
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from multiprocessing.connection import Connection
@@ -13,6 +14,7 @@ from typing import Self
 import attrs
 
 from benchmarks.archive import Archive, Stored
+from benchmarks.delay import Delay
 from benchmarks.objects import Objects
 from benchmarks.sender import Address, Sender
 from tests.interop.pki import Pki
@@ -22,11 +24,15 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 @attrs.frozen
 class Batch:
-    """Objects to be sent on one association: how many, how large, in how long PDUs (bytes)."""
+    """Objects to be sent: how many, how large, in how long PDUs (bytes).
+
+    All on one association, or, `alone`, each on one of its own.
+    """
 
     count: int
     size: int
     maximum: int
+    alone: bool = False
 
     def digests(self) -> list[str]:
         """What each of them hashes to."""
@@ -40,8 +46,13 @@ def sending() -> ProcessPoolExecutor:
 
 
 def send(address: Address, batch: Batch) -> float:
-    """Store a batch, one object after another; the seconds from first byte to last response."""
+    """Store a batch, one object after another; the seconds from first byte to last response.
+
+    Where objects are alone these are the seconds from the first connection to the last release.
+    """
     objects = _objects(batch.size, batch.maximum)
+    if batch.alone:
+        return _send_alone(address, batch, objects)
     with Sender(address, batch.maximum) as sender:
         began = time.perf_counter()
         for number in range(batch.count):
@@ -49,23 +60,36 @@ def send(address: Address, batch: Batch) -> float:
         return time.perf_counter() - began
 
 
+def _send_alone(address: Address, batch: Batch, objects: Objects) -> float:
+    began = time.perf_counter()
+    for number in range(batch.count):
+        with Sender(address, batch.maximum) as sender:
+            sender.store(objects, number)
+    return time.perf_counter() - began
+
+
 @cache
 def _objects(size: int, maximum: int) -> Objects:
     return Objects(size, maximum)
 
 
-class ArchiveProcess:
-    """An archive behind TLS, for as long as its context lasts; `port` is where it listens."""
+class _Serving:
+    """A process that serves for as long as its context lasts; `port` is where it listens.
+
+    It runs `target` with `args` and the end of a pipe, on which it first tells its port, and ends
+    when it is told None.
+    """
 
     port: int
 
-    def __init__(self, pki: Pki) -> None:
-        self._pki = pki
+    def __init__(self, target: Callable[..., None], *args: object) -> None:
         self._pipe, self._end = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=target, args=(*args, self._end), daemon=True)
 
     def __enter__(self) -> Self:
-        self._process = _SPAWN.Process(target=_serve, args=(self._pki, self._end), daemon=True)
         self._process.start()
+        # With no other copy open, a process that dies is noticed.
+        self._end.close()
         self.port = self._pipe.recv()
         return self
 
@@ -77,6 +101,13 @@ class ArchiveProcess:
     ) -> None:
         self._pipe.send(None)
         self._process.join()
+
+
+class ArchiveProcess(_Serving):
+    """An archive behind TLS."""
+
+    def __init__(self, pki: Pki) -> None:
+        super().__init__(_serve, pki)
 
     def hash_next(self, wanted: bool) -> None:
         """Say whether what comes from now on is to be hashed."""
@@ -90,6 +121,13 @@ class ArchiveProcess:
         return stored
 
 
+class DelayProcess(_Serving):
+    """A delay of `one_way` seconds each way, before the port `target` of loopback."""
+
+    def __init__(self, target: int, one_way: float) -> None:
+        super().__init__(_delay, target, one_way)
+
+
 def _serve(pki: Pki, pipe: Connection) -> None:
     with Archive(pki.server_context()) as archive:
         pipe.send(archive.port)
@@ -98,3 +136,9 @@ def _serve(pki: Pki, pipe: Connection) -> None:
                 archive.hashes = asked
             pipe.send(list(archive.stored))
             archive.forget()
+
+
+def _delay(target: int, one_way: float, pipe: Connection) -> None:
+    with Delay(target, one_way) as delay:
+        pipe.send(delay.port)
+        pipe.recv()

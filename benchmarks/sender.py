@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from functools import cache
 from types import TracebackType
 from typing import Self
 
@@ -31,13 +32,18 @@ class Address:
     ca: str | None = None
 
     def connect(self) -> socket.socket:
-        """A connection, its TLS handshake done."""
+        """A connection, its TLS handshake done, always in full: no session is taken up again."""
         connection = socket.create_connection((LOOPBACK, self.port), PATIENCE_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.ca is None:
             return connection
-        context = ssl.create_default_context(cafile=self.ca)
-        return context.wrap_socket(connection, server_hostname="localhost")
+        return _trusting(self.ca).wrap_socket(connection, server_hostname="localhost")
+
+
+@cache
+def _trusting(ca: str) -> ssl.SSLContext:
+    """Made once, as a modality would: it takes as long as a handshake."""
+    return ssl.create_default_context(cafile=ca)
 
 
 class Sender:

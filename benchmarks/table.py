@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
 
 from benchmarks.cases import MIB, Case, Result
@@ -19,8 +19,9 @@ def table(case: Case, results: Sequence[Result]) -> str:
     for first, *others in rows:
         cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
         lines.append("  ".join((f"  {first.ljust(widths[0])}", *cells)))
+    lines.extend(f"  {each}" for each in case.notes)
     relay = next(each for each in results if each.way.name == "relay")
-    lines.extend(_ratios(relay, [each for each in results if each is not relay]))
+    lines.extend(_ratio(case, relay, each) for each in results if each is not relay)
     return "\n".join(lines)
 
 
@@ -50,10 +51,13 @@ def _number(figure: float) -> str:
     return f"{figure:.{digits}f}"
 
 
-def _ratios(relay: Result, others: Sequence[Result]) -> Iterator[str]:
-    """The relay's medians over those of the others."""
-    for other in others:
-        pace = median(other.seconds) / median(relay.seconds)
-        cost = median(relay.cpu) / median(other.cpu) if any(other.cpu) else None
-        said = "" if cost is None else f"CPU {cost:.2f}, "
-        yield f"  relay / {other.way.name}: {said}objects/s {pace:.2f}"
+def _ratio(case: Case, relay: Result, other: Result) -> str:
+    """How the relay stands to another way: CPU by medians, pace round by round."""
+    rounds = zip(relay.seconds, other.seconds, strict=True)
+    paces = [others / relays for relays, others in rounds]
+    cost = f"CPU {median(relay.cpu) / median(other.cpu):.2f}, " if any(other.cpu) else ""
+    said = f"  relay / {other.way.name}: {cost}objects/s {_spread(paces, float)}"
+    if case.wanted is None or other.way.pid:
+        return said
+    met = "met" if median(paces) >= case.wanted else "not met"
+    return f"{said}; at least {case.wanted} wanted: {met}"

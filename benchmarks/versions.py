@@ -17,7 +17,10 @@ from tests.interop.server import find_program
 
 def versions() -> Iterator[str]:
     """A line for the machine, and one for each program that is measured."""
-    yield f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}"
+    system = f"{platform.system()} {platform.release()}"
+    # On a machine that is at work for others, too, figures are anybody's.
+    load = f"load {os.getloadavg()[0]:.1f} before the first round"
+    yield f"{_processor()}, {os.cpu_count()} cores, {system}, {load}"
     library = SSL.OpenSSL_version(SSL.OPENSSL_VERSION).decode()
     yield f"relay: Python {platform.python_version()}, Twisted {version('twisted')}, {library}"
     haproxy = find_program("haproxy")

@@ -14,9 +14,15 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from relay.config import parse
+from relay.policy.affinity import by_operation
+from relay.policy.health import Judgement
+from relay.policy.leasing import Reuse
 from relay.service import STOPPING_PERIOD, RelayService, relay_service
 from relay.transport.association import CLOSING_TIMEOUT
 from relay.transport.tls import client_options, server_options
+from relay.upstream.bank import Bank
+from relay.upstream.limits import Limits
+from relay.upstream.rules import Place, PoolRules
 from relay.wire.pdu import Abort, AssociateAC, AssociateRJ, ReleaseRP, ReleaseRQ
 from tests.bed import NO_FOLDER, PORT, Bed, RelayCase, idle
 from tests.network import Network, Sole
@@ -190,6 +196,122 @@ class Configured(SynchronousTestCase):
         self.network.wait(1)
         (answer,) = caller.since()
         self.assertEqual([(each.id, each.result) for each in answer.contexts], [(3, 0), (21, 2)])
+
+
+EVERY_KEY = """
+[relay]
+ae_title = "RELAY"
+[[listener]]
+endpoint = "tcp:port=11112"
+[upstream.a]
+address = "A@192.0.2.1:104"
+max_associations = 9
+warm = 2
+max_idle = 3
+idle_timeout = 20
+max_age = 600
+max_waiting = 5
+echo_after = 4
+reuse = "caller"
+connect_timeout = 7
+probe_interval = 30
+probe_timeout = 3
+eject_after = 6
+eject_rate = 0.25
+eject_shortest = 2
+eject_longest = 60
+slow_start = 11
+[upstream.b]
+address = "B@[2001:db8::5]:105"
+drain = true
+[pool.archive]
+upstreams = ["a", "b"]
+balance = "round-robin"
+weights = { a = 3 }
+affinity = "operation"
+max_ejected = 0.25
+on_failure = "abort"
+retries_per_second = 2
+[pool.backup]
+upstreams = ["b", "a"]
+balance = "primary-backup"
+[[route]]
+pool = "archive"
+[[route]]
+calling = "OTHER"
+pool = "backup"
+"""
+
+
+class Banked(SynchronousTestCase):
+    """What a configuration says of upstreams and pools reaches their keepers and their bank."""
+
+    def setUp(self) -> None:
+        self.bed = Bed(EVERY_KEY)
+        self.network, self.keepers = self.bed.network, self.bed.service.keepers
+
+    def tearDown(self) -> None:
+        self.bed.service.stopService()
+        self.network.wait(60)
+        self.assertEqual(self.network.getDelayedCalls(), [])
+
+    def test_the_limits_of_an_upstream(self):
+        expected = Limits(
+            maximum=9,
+            max_idle=3,
+            idle_timeout=20,
+            warm=2,
+            max_age=600,
+            max_waiting=5,
+            echo_after=4,
+            reuse=Reuse.CALLER,
+            probe_interval=30,
+            probe_timeout=3,
+        )
+        self.assertEqual(self.keepers["a"].limits, expected)
+
+    def test_how_its_health_is_judged(self):
+        expected = Judgement(failures=6, rate=0.25, shortest=2, longest=60, slow_start=11)
+        self.assertEqual(self.keepers["a"].condition.health.judgement, expected)
+
+    def test_the_rules_of_a_pool(self):
+        bank = self.bed.service.doors[0].listener.upstreams
+        assert isinstance(bank, Bank)
+        expected = PoolRules(
+            (Place("a", weight=3), Place("b", tier=1)),
+            timeout=10.0,
+            balance="round-robin",
+            most_ejected=0.25,
+            affinity=by_operation,
+            aborts=True,
+            retries_per_second=2,
+        )
+        self.assertEqual(bank.pools["archive"].rules, expected)
+        places = bank.pools["backup"].rules.places
+        self.assertEqual(places, (Place("b", tier=0), Place("a", tier=1)))
+
+    def test_an_upstream_that_is_taken_out_is_not_called(self):
+        self.assertTrue(self.keepers["b"].is_draining)
+        for _ in range(3):
+            self.bed.associate()
+        self.assertEqual(set(self.network.dialled), {104})
+
+    def test_probes_run_while_the_relay_does_and_in_its_name(self):
+        self.network.wait(31)
+        asked, *_ = self.bed.archive.heard
+        self.assertEqual((asked.called, asked.calling), ("A", "RELAY"))
+
+    def test_that_nobody_is_at_an_address_is_noticed_at_once(self):
+        del self.network.listening[104]
+        self.keepers["b"].resume()
+        caller = self.bed.call(associate_rq())
+        self.assertEqual(caller.since(), [AssociateRJ(2, 3, 1)])
+        self.assertEqual(set(self.network.dialled), {104, 105})
+
+    def test_its_leases_last_as_the_upstream_wants_them_to(self):
+        self.bed.say(self.bed.associate(), echo())
+        reuse = {each.manners.reuse for each in self.keepers["a"]._members}
+        self.assertEqual(reuse, {Reuse.CALLER})
 
 
 class Stopping(RelayCase):

@@ -43,20 +43,23 @@ class Berth:
     party: Party = attrs.field(init=False)
     is_over: bool = False
     """Whether the lease has ended."""
-    has_spoken: bool = False
-    """Whether anything came on it since it was leased."""
+    _has_rested: bool = attrs.field(init=False)
+    """Whether it lay still before the operation at hand."""
+    _has_spoken: bool = False
+    """Whether anything came on it since then."""
     _keeps: bool = False
     _linger: Timer | None = None
     _stall: Timer | None = None
 
     def __attrs_post_init__(self) -> None:
+        self._has_rested = self.lease.is_reused
         self.party = Party.of(self.lease, self.lease, self.lease.held)
         self.lease.use(self)
 
     @property
     def is_stale(self) -> bool:
-        """Whether it may have been closed before it was leased, for all one knows."""
-        return self.lease.is_reused and not self.has_spoken
+        """Whether it may have been closed before the operation at hand, for all one knows."""
+        return self._has_rested and not self._has_spoken
 
     @property
     def is_free(self) -> bool:
@@ -71,6 +74,7 @@ class Berth:
 
     def done(self, field: int) -> None:
         """An operation is complete: keep the lease, for a while, or not at all."""
+        self._has_rested, self._has_spoken = True, False
         if self.is_over or self._keeps:
             return
         hold, delay = HOLDS[field], self.lease.manners.linger
@@ -132,7 +136,7 @@ class Berth:
 
     def lease_data(self, fragments: Fragments) -> None:
         """Fragments of a message; nonsense ends the association."""
-        self.has_spoken = True
+        self._has_spoken = True
         try:
             self.user.received(self.party, fragments)
         except ProtocolError as error:

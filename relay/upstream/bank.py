@@ -6,7 +6,8 @@ time for all tries, so that one that does not answer leaves time for the next.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from itertools import chain
 from random import Random
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ from relay.upstream.ends import NotAccepted, Unreachable
 from relay.upstream.keeper import Keeper
 from relay.upstream.pool import Key, Request
 from relay.upstream.rules import Pool, PoolRules
+from relay.wire.negotiation import Answer, Offer
 from relay.wire.pdu import LARGEST_MAXIMUM_LENGTH
 
 T = TypeVar("T")
@@ -57,11 +59,36 @@ class Bank:
         self, asked: Asked, done: Callable[[NegotiationResult], None]
     ) -> Callable[[], None]:
         """Have an upstream of the pool answer the offer; gives a way to call it off."""
-        return self._run(self._negotiate(asked), done)
+        pool = self.pools[asked.pool]
+        tries = pool.tries(asked.calling_field)
+        first = next(tries, None)
+        if first is None:
+            done(Unavailable())
+            return _nothing
+        keeper, _ = first
+        remembered = self._remembered(asked, keeper)
+        if remembered is not None:
+            # Nothing is awaited: by far the most common case goes the short way.
+            done(self._negotiated(pool, keeper, remembered))
+            return _nothing
+        return self._run(self._negotiate(asked, pool, chain([first], tries)), done)
 
     def lease(self, wanted: Wanted, done: Callable[[LeaseResult], None]) -> Callable[[], None]:
         """Lease an association; gives a way to call it off."""
-        return self._run(self._lease(wanted), done)
+        asked, pool = wanted.asked, self.pools[wanted.asked.pool]
+        contexts = wanted.exactly or frozenset({wanted.context})
+        key = Key(asked.calling_field, asked.private)
+        request = Request(key, contexts, wanted.exactly is not None, wanted.fresh)
+        tries = pool.tries(asked.calling_field, wanted.prefer, wanted.avoid)
+        first = next(tries, None)
+        if first is None:
+            done(Unavailable())
+            return _nothing
+        association = first[0].at_hand(request)
+        if association is not None:
+            done(association)
+            return _nothing
+        return self._run(self._lease(asked.offer, pool, request, chain([first], tries)), done)
 
     def leave(self, private: int) -> None:
         """The crossing with this private name is over: so are its associations."""
@@ -76,14 +103,23 @@ class Bank:
         """Seconds to wait before an operation is sent again, which is counted; None: never."""
         return self.pools[pool].retries.pause(self.clock.seconds())
 
-    async def _negotiate(self, asked: Asked) -> NegotiationResult:
+    def _remembered(self, asked: Asked, keeper: Keeper) -> Answer | None:
+        """What the upstream answered to this offer, as long as nothing speaks against that."""
+        if not keeper.is_reachable:
+            return None
+        return keeper.answers.get(asked.calling_field, asked.offer)
+
+    def _negotiated(self, pool: Pool, keeper: Keeper, answer: Answer) -> Negotiated:
+        maximum = pool.smallest_maximum(LARGEST_MAXIMUM_LENGTH)
+        return Negotiated(keeper.name, answer, maximum)
+
+    async def _negotiate(
+        self, asked: Asked, pool: Pool, tries: Iterable[tuple[Keeper, float]]
+    ) -> NegotiationResult:
         result: NegotiationResult = Unavailable()
-        pool = self.pools[asked.pool]
         request = Request(Key(asked.calling_field, asked.private), fresh=True)
-        for keeper, timeout in pool.tries(asked.calling_field):
-            answer = None
-            if keeper.is_reachable:
-                answer = keeper.answers.get(asked.calling_field, asked.offer)
+        for keeper, timeout in tries:
+            answer = self._remembered(asked, keeper)
             if answer is None:
                 try:
                     association = await keeper.acquire(request, asked.offer, timeout)
@@ -97,20 +133,16 @@ class Bank:
                 pool.look_for_strangers()
                 keeper.answers.put(asked.calling_field, asked.offer, answer)
                 association.give_back()
-            maximum = pool.smallest_maximum(LARGEST_MAXIMUM_LENGTH)
-            return Negotiated(keeper.name, answer, maximum)
+            return self._negotiated(pool, keeper, answer)
         return result
 
-    async def _lease(self, wanted: Wanted) -> LeaseResult:
-        asked = wanted.asked
+    async def _lease(
+        self, offer: Offer, pool: Pool, request: Request, tries: Iterable[tuple[Keeper, float]]
+    ) -> LeaseResult:
         result: LeaseResult = Unavailable()
-        pool = self.pools[asked.pool]
-        contexts = wanted.exactly or frozenset({wanted.context})
-        key = Key(asked.calling_field, asked.private)
-        request = Request(key, contexts, wanted.exactly is not None, wanted.fresh)
-        for keeper, timeout in pool.tries(asked.calling_field, wanted.prefer, wanted.avoid):
+        for keeper, timeout in tries:
             try:
-                association = await keeper.acquire(request, asked.offer, timeout)
+                association = await keeper.acquire(request, offer, timeout)
             except (Unreachable, NotAccepted):
                 continue
             pool.look_for_strangers()
@@ -135,3 +167,7 @@ class Bank:
         if not failure.check(CancelledError):
             self.log.failure("an upstream could not be asked", failure)
             done(Unavailable())
+
+
+def _nothing() -> None:
+    """There is nothing to be called off."""

@@ -97,8 +97,7 @@ class _Echo:
         self.association.use(self)
         why = f"C-ECHO was not answered in {timeout:g} s"
         self._timer = clock.callLater(timeout, self._failed, why)
-        # Not by its own `command`: this is no operation of anybody's.
-        self.association.layer.command(context_id, _REQUEST)
+        self.association.ask(context_id, _REQUEST)
 
     def lease_data(self, fragments: Fragments) -> None:
         """The answer, or nonsense."""

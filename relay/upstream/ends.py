@@ -44,9 +44,9 @@ class End(Enum):
     """What the end of an association says of its upstream."""
 
     ENDED = auto()
-    """Nothing: it was released, or nobody used it."""
+    """Nothing: it was released, or nothing was under way on it."""
     STALE = auto()
-    """Nothing, most likely: it had rested, and was lost before anything came on it. It may have
-    been closed while it rested."""
+    """Nothing, most likely: it had rested, in the pool or between two operations of a lease, and
+    was lost before anything came on it. It may have been closed while it rested."""
     FAILED = auto()
-    """It broke down in use, or the upstream broke the rules."""
+    """An operation broke down on it, or the upstream broke the rules."""

@@ -119,6 +119,16 @@ class Keeper:
         self._assign()
         return result
 
+    def at_hand(self, request: Request) -> UpstreamAssociation | None:
+        """One that rests and serves `request`, leased; None where it takes any more than a look."""
+        if self._is_going or len(self._line):
+            return None
+        step = next(iter(assign([request], self._members.all, self.maximum)), None)
+        if not isinstance(step, HandOut):
+            return None
+        association = self._members.of(step.member)
+        return association if self._lender.lend_at_once(association) else None
+
     def leave(self, private: int) -> None:
         """Release what was made for the crossing `private` alone."""
         for association in self._members.idle(private):

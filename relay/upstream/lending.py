@@ -26,15 +26,22 @@ class Lender:
     warmth: Warmth
     changed: Callable[[], object]
 
+    def lend_at_once(self, association: UpstreamAssociation) -> bool:
+        """Lend one that rests, where a look at it is all that it takes; whether it was lent."""
+        if not association.is_idle or self._context_to_ask_on(association) is not None:
+            return False
+        self.members.lend(association)
+        self.warmth.leased(association)
+        return True
+
     def hand_out(self, waiter: Waiter, association: UpstreamAssociation) -> None:
         """Give one that rests to `waiter`, or find out that it is no good."""
         if not association.is_idle:
             # Closed by the archive, or about to be: nobody notices, the next round opens another.
             self.members.remove(association)
-            self.warmth.lost(association)
             association.drop()
             return
-        context_id = echo_context(association) if self._has_rested_for_long(association) else None
+        context_id = self._context_to_ask_on(association)
         self.members.lend(association)
         if context_id is None:
             self._lend(waiter, association)
@@ -43,9 +50,12 @@ class Lender:
         asked = echo(association, context_id, self.clock, self.members.limits.probe_timeout)
         asked.addCallback(self._asked, waiter, association)
 
-    def _has_rested_for_long(self, association: UpstreamAssociation) -> bool:
+    def _context_to_ask_on(self, association: UpstreamAssociation) -> int | None:
+        """Where it should be asked whether it lives: it has rested for long, and can be."""
         after = self.members.limits.echo_after
-        return 0 < after <= self.clock.seconds() - self.members[association].since
+        if not 0 < after <= self.clock.seconds() - self.members[association].since:
+            return None
+        return echo_context(association)
 
     def _asked(self, is_alive: bool, waiter: Waiter, association: UpstreamAssociation) -> None:
         """One that rested has answered, or is gone. Meanwhile `waiter` may have given up."""

@@ -39,9 +39,6 @@ class Members:
         """All of them; those that come and go meanwhile do no harm."""
         return iter(list(self._members))
 
-    def __contains__(self, association: UpstreamAssociation) -> bool:
-        return association in self._members
-
     def __getitem__(self, association: UpstreamAssociation) -> Member:
         return self._members[association]
 

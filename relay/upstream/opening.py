@@ -61,10 +61,13 @@ class Openings:
         """Dial. What comes of it the association tells its keeper, maybe at once."""
         verifies = self.members.limits.echo_after > 0
         association = self.dialer.association(keeper, key.calling_field, offer, verifies)
+        # Where others live they may be all that it bears: then there is to be time for another try
+        # when one of them has made room.
+        patience = timeout / 2 if self.members.living else timeout
         self.members.add(association, key)
-        timer = self.clock.callLater(timeout, self._too_slow, association)
+        timer = self.clock.callLater(patience, self._too_slow, association)
         is_probe = waiter is not None and waiter.is_probe
-        opening = Opening(association, timeout, waiter, kind, timer, is_probe)
+        opening = Opening(association, patience, waiter, kind, timer, is_probe)
         self._openings[association] = opening
         if waiter is not None:
             waiter.opening = association

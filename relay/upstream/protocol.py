@@ -90,6 +90,8 @@ class UpstreamAssociation(AssociationProtocol):
         self._request = request
         self._lessee: LeaseUser | None = None
         self._unsolicited = Unsolicited(self)
+        self._is_under_way = False
+        self._has_rested = False
         self._has_spoken = False
         self._is_over = False
         maximum = request.user_information.maximum_length
@@ -184,9 +186,9 @@ class UpstreamAssociation(AssociationProtocol):
     def _end(self, loss: Loss) -> End:
         if loss.error is not None:
             return End.FAILED
-        if self._lessee is None:
+        if self._lessee is None or not self._is_under_way:
             return End.ENDED
-        return End.STALE if self.is_reused and not self._has_spoken else End.FAILED
+        return End.STALE if self._has_rested and not self._has_spoken else End.FAILED
 
     def _why(self, loss: Loss) -> str:
         if loss.abort is None and loss.error is None and self.why_lost is not None:
@@ -200,13 +202,22 @@ class UpstreamAssociation(AssociationProtocol):
         if lessee is not None:
             lessee.lease_lost(loss)
 
+    def _rests(self) -> None:
+        """Nothing is under way, in a lease or not: from now on it may be closed without a sign."""
+        self.outstanding = 0
+        self._is_under_way, self._has_rested, self._has_spoken = False, True, False
+
     # for the keeper
+
+    def ask(self, context_id: int, command_set: bytes) -> None:
+        """Send a whole command set that is no part of anybody's operation."""
+        self._is_under_way = self._lessee is not None
+        super().command(context_id, command_set)
 
     def lend(self) -> None:
         """It has rested, and is leased again."""
         self.is_reused = True
-        self._lessee = None
-        self._has_spoken = False
+        self._rests()
 
     # Lease
 
@@ -217,7 +228,7 @@ class UpstreamAssociation(AssociationProtocol):
     def command(self, context_id: int, command_set: bytes) -> None:
         """Send a whole command set."""
         self.is_used = self.is_used or self._lessee is not None
-        super().command(context_id, command_set)
+        self.ask(context_id, command_set)
 
     def fragments(self, context_id: int, fragments: Fragments) -> None:
         """Send fragments of a dataset."""
@@ -226,13 +237,13 @@ class UpstreamAssociation(AssociationProtocol):
 
     def answered(self, status: int, seconds: float) -> None:
         """A final response has come with `status`, `seconds` after all of its request had left."""
-        self.outstanding = 0
+        self._rests()
         self.keeper.answered(self, status, seconds)
 
     def give_back(self) -> None:
         """Others may use it."""
         self._lessee = None
-        self.outstanding = 0
+        self._rests()
         if not self._is_over:
             self.keeper.returned(self)
 

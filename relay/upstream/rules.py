@@ -73,6 +73,10 @@ class Pool:
         What is left of the time is shared out evenly among those that are left. One that could not
         be reached a moment ago is no reason to be quick with the others: it gets what they leave.
         """
+        if len(self.keepers) == 1:
+            # There is nothing to choose.
+            yield from ((each, self.rules.timeout) for each in self._in_service())
+            return
         deadline = self.clock.seconds() + self.rules.timeout
         order = self._order(calling_field, prefer, avoid)
         hopeful = [each for each in order if each.may_be_tried or not each.is_down]
@@ -92,6 +96,9 @@ class Pool:
     def look_for_strangers(self) -> None:
         """Warn, once, where its upstreams do not seem to be one archive."""
         self.kinship.look({name: each.implementation for name, each in self.keepers.items()})
+
+    def _in_service(self) -> list[Keeper]:
+        return [each for each in self.keepers.values() if not each.is_draining]
 
     def _order(
         self, calling_field: bytes, prefer: str | None, avoid: Collection[str]

@@ -114,14 +114,14 @@ def test_an_association_that_was_closed_while_it_rested_is_replaced_at_the_same_
     assert crossing.since()[-1] == "caller 3: C-STORE-RSP 1 0000"
 
 
-def test_an_association_that_was_reused_and_has_spoken_is_not_taken_for_a_closed_one(crossing):
-    a = storing(crossing, "PI", is_reused=True)
+def test_an_association_that_was_closed_while_it_lingered_is_replaced_likewise(crossing):
+    a = storing(crossing, "PI")
     crossing.caller.ends("X")
     a.says(STORED, on=3)
     crossing.caller.begins(request(F.C_STORE_RQ, 2), "PI", on=3)
     crossing.since()
     a.falls()
-    assert crossing.since() == ["lease archive not a"]
+    assert crossing.since() == ["lease archive fresh"]
 
 
 def test_what_two_upstreams_failed_on_is_not_tried_on_a_third(crossing):  # 73

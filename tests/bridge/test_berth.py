@@ -107,6 +107,13 @@ def test_it_is_stale_while_what_has_rested_has_not_said_a_word(is_reused):
     assert not bench.berth.is_stale
 
 
+def test_between_operations_it_rests_like_any_other(bench):
+    bench.lease.says(EVENT)
+    bench.berth.done(F.C_STORE_RQ)
+    bench.berth.take()
+    assert bench.berth.is_stale
+
+
 # how long a lease lasts
 
 

@@ -258,14 +258,13 @@ def test_a_lease_in_hand_at_an_upstream_to_avoid_does_not_do(bench):
     assert bench.since() == ["lease archive", "a given back", "lease archive not a"]
 
 
-@pytest.mark.parametrize("is_reused", [True, False])
-def test_where_a_fresh_one_is_wanted_the_lease_in_hand_does_unless_it_is_stale(bench, is_reused):
+def test_where_a_fresh_one_is_wanted_the_lease_in_hand_which_has_rested_does_not_do(bench):
     bench.obtain()
-    bench.lend("a", is_reused=is_reused)
+    bench.lend("a")
     bench.done()
     bench.since()
     bench.obtain(choice=Choice(prefer="a", fresh=True))
-    assert bench.since() == (["a given back", "lease archive fresh"] if is_reused else [])
+    assert bench.since() == ["a given back", "lease archive fresh"]
 
 
 # the end of the crossing

@@ -138,6 +138,15 @@ class Asking(KeeperCase):
         self.assertTrue(self.keeper.is_reachable)
         self.assertEqual(len(self.archive.open), 1)
 
+    def test_to_replace_it_nobody_waits_until_its_connection_is_closed(self):
+        self.rested()
+        self.does_not_answer()
+        self.archive.associations[0].is_polite = False
+        self.rig.ask()
+        self.network.wait(2)
+        self.assertEqual(len(self.rig.given), 1)
+        self.assertEqual(len(self.archive.open), 2)
+
     def test_one_that_ends_instead_of_answering_is_replaced(self):
         self.rested()
         self.archive.script.answer = lambda message: Abort().encode()

@@ -16,7 +16,6 @@ from tests.upstream.rig import (
     IDENTIFIED,
     UNKNOWN_AE,
     KeeperCase,
-    Lessee,
     fresh,
     wants,
 )
@@ -63,12 +62,12 @@ class Waiting(KeeperCase):
     def test_what_was_asked_for_late_has_its_time_all_the_same(self):
         held = [self.rig.lease(), self.rig.lease()]
         self.never_answers()
-        self.rig.ask(fresh(), timeout=5)
-        self.network.wait(4)
+        self.rig.ask(fresh(), timeout=6)
+        self.network.wait(5)
         held[0].abort("it was enough", Fault.CALLER)
         self.network.wait(1)
         # Its waiter has waited for long enough, and the upstream has had one second.
-        self.assertEqual(str(self.rig.given[0]), "waited 5 s for an answer")
+        self.assertEqual(str(self.rig.given[0]), "waited 6 s for an answer")
         self.assertKeeps("1 opening, 0 idle, 1 leased, 0 waiting")
         self.assertTrue(self.keeper.is_reachable)
         (request,) = self.archive.associations[-1].heard
@@ -163,8 +162,9 @@ class Failing(KeeperCase):
         said = ["upstream pacs: rejected (1,1,3)", "upstream pacs: rejected (2,3,1)"]
         self.assertEqual(self.lines("warn"), [*said, said[0]])
 
-    def test_an_association_lost_in_its_lease_means_to_ask_until_one_is_opened(self):
-        self.rig.lease().use(Lessee())
+    def test_an_association_lost_in_an_operation_means_to_ask_until_one_is_opened(self):
+        self.archive.script.answer = lambda message: None
+        self.rig.perform(self.rig.lease())
         self.archive.associations[0].transport.abortConnection()
         self.network.settle()
         self.assertFalse(self.keeper.is_reachable)
@@ -239,12 +239,29 @@ class Congested(KeeperCase):
     def test_no_answer_in_time_while_others_live_lowers_the_maximum(self):
         self.rig.lease()
         self.never_answers()
-        self.rig.ask(timeout=5)
-        self.network.wait(5)
-        self.assertEqual(str(self.rig.given[0]), "waited 5 s for an answer")
-        self.assertTrue(self.keeper.is_reachable)
+        self.rig.ask(timeout=6)
+        self.network.wait(3)
         self.assertEqual(self.keeper.maximum, 1)
         self.assertEqual(len(self.archive.open), 1)
+        self.assertKeeps("0 opening, 0 idle, 1 leased, 1 waiting")
+        self.network.wait(3)
+        self.assertEqual(str(self.rig.given[0]), "waited 6 s for a free association")
+        self.assertTrue(self.keeper.is_reachable)
+
+    def test_one_that_rests_makes_room_for_what_is_not_answered_else(self):
+        # An archive that serves one association at a time answers the second when the first ends.
+        resting = self.rig.lease()
+        self.rig.give_back(resting)
+        self.never_answers()
+        self.rig.ask(fresh(), timeout=6)
+        self.network.wait(2.9)
+        self.assertTrue(resting.layer.established)
+        self.accepts()
+        self.network.wait(0.1)
+        (association,) = self.rig.given
+        self.assertFalse(resting.layer.established)
+        self.assertTrue(association.layer.established)
+        self.assertEqual(self.lines("warn"), [])
 
     def test_no_connection_in_time_while_others_live_does_too(self):
         self.rig.lease()

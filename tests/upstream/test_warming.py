@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import attrs
 
+from relay.bridge.ports import Fault
 from relay.policy.leasing import Reuse
 from relay.upstream.answers import ANSWER_LIFETIME
 from relay.upstream.limits import Limits
@@ -162,15 +163,16 @@ class InVain(WarmCase):
         self.network.callLater(0.1, connection.loseConnection)
         return accept_all(request)
 
-    def test_what_serves_ends_the_pause(self):
+    def test_what_serves_makes_it_worth_while_again(self):
         self.learn()
         self.archive.script.associate = self.close_at_once
-        self.network.wait(200)
+        self.network.wait(300)
         self.accepts()
         self.network.wait(LONGEST_PAUSE)
-        self.rig.lease()
-        self.network.wait(SHORTEST_PAUSE)
-        self.assertKeeps("0 opening, 1 idle, 1 leased, 0 waiting")
+        association = self.rig.lease()
+        self.rejects(UNKNOWN_AE)
+        association.release()
+        self.assertGreaterEqual(self.opened_in(3 * SHORTEST_PAUSE), 2)
 
     def test_for_congestion_the_maximum_is_lowered_and_nobody_suffers(self):
         self.learn()
@@ -191,6 +193,26 @@ class InVain(WarmCase):
         self.rig.comes_back()
         self.network.wait(60)
         self.assertKeeps("0 opening, 2 idle, 0 leased, 0 waiting")
+
+    def test_one_that_fails_at_operations_is_spared(self):
+        self.learn()
+        for _ in range(3):
+            self.rig.lease().abort("no response in 60 s", Fault.UPSTREAM)
+        self.network.settle()
+        self.assertKeeps("0 opening, 1 idle, 0 leased, 0 waiting, out")
+        self.network.wait(0.9)
+        self.assertKeeps("0 opening, 1 idle, 0 leased, 0 waiting, out")
+        self.network.wait(0.1)
+        self.assertKeeps("0 opening, 2 idle, 0 leased, 0 waiting")
+
+    def test_after_a_stop_nobody_looks_again(self):
+        self.learn()
+        self.rejects(UNKNOWN_AE)
+        self.network.wait(31)
+        stopped = self.keeper.stop()
+        self.network.settle()
+        self.successResultOf(stopped)
+        self.assertEqual(self.network.getDelayedCalls(), [])
 
     def test_while_it_is_taken_out_none_is_opened(self):
         self.learn()
