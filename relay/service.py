@@ -146,7 +146,8 @@ def relay_service(reactor: Any, configuration: config.Configuration) -> RelaySer
 
 
 def _keeping(failover: config.Failover) -> Keeping:
-    budget = Budget(failover.window, failover.memory, failover.disk, Scratch(failover.folder))
+    scratch, disk = Scratch(failover.folder), failover.disk
+    budget = Budget(failover.window, failover.memory, disk, scratch, share=disk // 2)
     return Keeping(budget, failover.discard)
 
 

@@ -313,6 +313,7 @@ class Association(Peer):
     held: Mapping[int, Context] = attrs.field(factory=dict)
     manners: Manners = MANNERS
     is_reused: bool = False
+    is_recalled: bool = False
     user: LeaseUser | None = None
     why: str = ""
     """Of an abort."""
@@ -355,6 +356,10 @@ class Association(Peer):
         assert self.user is None
         assert not self.is_over
         self.user, self.tell = user, user.lease_data
+
+    def begin(self) -> None:
+        """An operation begins."""
+        assert self.user is not None
 
     def answered(self, status: int, seconds: float) -> None:
         """Note it."""

@@ -319,6 +319,10 @@ class Archive(Peer):
         if answer is not None:
             self.say(answer)
 
+    def hang_up(self) -> None:
+        """Close the connection instead of an answer."""
+        self.transport.loseConnection()
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
         self.factory.open.remove(self)

@@ -44,6 +44,9 @@ class AttemptsUser(Protocol):
     def refuse(self, operation: Operation, status: Status) -> None:
         """The operation failed: this is what its invoker is to be told."""
 
+    def discard(self, operation: Operation) -> None:
+        """Take the rest of the request, up to a bound, and forget it."""
+
     def give_up(self, operation: Operation) -> None:
         """The operation failed, and there is no status to say so with."""
 
@@ -66,6 +69,7 @@ class Attempts:
 
     def obtain(self, operation: Operation) -> None:
         """Have `operation` performed."""
+        operation.stop_timer()
         self._leg(operation).obtain(
             operation, partial(self._perform, operation), partial(self._unobtainable, operation)
         )
@@ -76,14 +80,15 @@ class Attempts:
     def _perform(self, operation: Operation, berth: Berth) -> None:
         if operation.request.is_broken:
             # What was recorded was lost while it waited for this lease, which is as good as new.
-            operation.berth = None
             self.fail(operation)
-            berth.let_go_if_idle()
+            if berth.is_free:
+                berth.let_go()
             return
         self.outcome.went_by(berth.lease.upstream)
         operation.berth, performer = berth, berth.party
         performed_on = performer.id_of(operation.context, operation.context_id)
         assert performed_on is not None, "a lease holds the context that it was leased for"
+        berth.lease.begin()
         operation.request.done = partial(self.user.requested, operation)
         operation.request.broken = partial(self._broken, operation)
         operation.perform(performer, performed_on)
@@ -126,7 +131,7 @@ class Attempts:
         if operation.response is not None and operation.response.ended:
             # It said what became of the operation before it went: the rest is of no use to anyone.
             operation.request.done = partial(self.user.finish, operation)
-            operation.request.drop()
+            self.user.discard(operation)
         elif self._may_go_elsewhere(operation):
             is_ambiguous = operation.request.is_complete
             is_stale = berth.is_stale and not is_overdue
@@ -163,6 +168,7 @@ class Attempts:
         assert berth is not None
         operation.stop_timer()
         berth.drop("what was recorded of an object is lost", Fault.CALLER)
+        operation.berth = operation.performer = None
         self.fail(operation)
         self.user.lost(berth, is_overdue=False)
 

@@ -8,6 +8,7 @@ import attrs
 
 from relay.bridge.party import Party
 from relay.bridge.ports import Clock, Fault, Lease, Timer
+from relay.policy.failover import STALE_WITHIN
 from relay.policy.leasing import HOLDS, Hold, Reuse
 from relay.wire.errors import AbortReason, AbortSource, ProtocolError
 from relay.wire.reader import Fragments
@@ -45,6 +46,8 @@ class Berth:
     """Whether the lease has ended."""
     _has_rested: bool = attrs.field(init=False)
     """Whether it lay still before the operation at hand."""
+    _since: float = attrs.field(init=False)
+    """When the operation at hand began, in seconds."""
     _has_spoken: bool = False
     """Whether anything came on it since then."""
     _keeps: bool = False
@@ -52,14 +55,20 @@ class Berth:
     _stall: Timer | None = None
 
     def __attrs_post_init__(self) -> None:
-        self._has_rested = self.lease.is_reused
+        self._has_rested, self._since = self.lease.is_reused, self.clock.seconds()
         self.party = Party.of(self.lease, self.lease, self.lease.held)
         self.lease.use(self)
 
     @property
     def is_stale(self) -> bool:
         """Whether it may have been closed before the operation at hand, for all one knows."""
-        return self._has_rested and not self._has_spoken
+        is_young = self.clock.seconds() - self._since <= STALE_WITHIN
+        return self._has_rested and not self._has_spoken and is_young
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is held to the end of the crossing."""
+        return self._keeps
 
     @property
     def is_free(self) -> bool:
@@ -70,17 +79,19 @@ class Berth:
 
     def take(self) -> None:
         """An operation begins on it."""
+        self._since = self.clock.seconds()
         self._stop_lingering()
 
     def done(self, field: int) -> None:
         """An operation is complete: keep the lease, for a while, or not at all."""
         self._has_rested, self._has_spoken = True, False
+        self._stop_lingering()
         if self.is_over or self._keeps:
             return
         hold, delay = HOLDS[field], self.lease.manners.linger
         if hold is Hold.ASSOCIATION or self.lease.manners.reuse is Reuse.CALLER:
             self._keeps = True
-        elif hold is Hold.LINGER and delay > 0:
+        elif hold is Hold.LINGER and delay > 0 and not self.lease.is_recalled:
             self._linger = self.clock.callLater(delay, self.let_go_if_idle)
         else:
             self.let_go_if_idle()

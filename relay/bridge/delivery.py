@@ -60,6 +60,8 @@ class Delivery:
     """Whether its command set has been written, and so it must be finished, aborted or rewound."""
     is_complete: bool = False
     """Whether all of it has been written or, if it was dropped, has come."""
+    _has_begun: bool = False
+    """Whether any of its dataset came, be it a header without a byte of body."""
     _mode: Mode = Mode.WAITING
     _lane: Lane | None = None
     _context_id: int = 0
@@ -90,7 +92,7 @@ class Delivery:
         """Whether all that came of it can be written once more."""
         if self._mode is Mode.DROPPED:
             return False
-        return self.record is not None if self.size else True
+        return self.record is not None if self._has_begun else True
 
     @property
     def is_broken(self) -> bool:
@@ -101,7 +103,7 @@ class Delivery:
         """More of the dataset."""
         size = fragments.size
         self.size += size
-        self.ended = fragments.ended
+        self.ended, self._has_begun = fragments.ended, True
         if self.record is not None and self.is_sent:
             self._record(fragments, size)
         if self._mode is Mode.LEAVING:
@@ -126,7 +128,7 @@ class Delivery:
     def leave(self, lane: Lane, context_id: int) -> None:
         """It is this delivery's turn: write what there is; the rest follows as it comes."""
         self._lane, self._context_id = lane, context_id
-        if self.is_sent and self.record is not None and self.size:
+        if self.is_sent and self.record is not None and self._has_begun:
             self._mode, self._playback = Mode.REPLAYING, self.record.play()
             lane.sink.command(context_id, self.command_set)
             self.play()
@@ -202,7 +204,7 @@ class Delivery:
             return
         self._patience -= size
         if self._patience < 0 and self._too_much is not None:
-            too_much, self._too_much = self._too_much, None
+            too_much, self._too_much, self.done = self._too_much, None, None
             too_much()
 
     def _let_out(self) -> None:

@@ -100,6 +100,7 @@ class Exchange:
         for leg in dict.fromkeys(self.legs.values()):
             leg.close()
         self.caller.retire()
+        self.caller.lane.close()
 
     def is_busy(self, party: Party) -> bool:
         """Whether an operation that `party` invoked or performs is incomplete."""
@@ -229,6 +230,9 @@ class Exchange:
         operation.invoker.lane.enter(delivery, operation.context_id)
 
     def _responded(self, operation: Operation, delivery: Delivery, is_final: bool) -> None:
+        if self._closed or operation.is_refused:
+            # It was in line when its upstream, or the crossing, came to an end.
+            return
         self._count(operation.performer, delivery)
         if is_final:
             operation.is_answered = True
@@ -327,9 +331,13 @@ class Exchange:
         answer = Delivery(command_set, ended=True, valve=invoker.valve)
         answer.done = partial(self._window_of(invoker).leave, operation)
         operation.request.done = partial(invoker.lane.enter, answer, operation.context_id)
-        operation.request.drop(self.keeping.discard, self._too_much)
+        self.discard(operation)
         if operation.cancel is not None:
             operation.cancel.drop()
+
+    def discard(self, operation: Operation) -> None:
+        """Take the rest of the request, up to a bound, and forget it."""
+        operation.request.drop(self.keeping.discard, self._too_much)
 
     def _too_much(self) -> None:
         self.abort(AbortReason.NOT_SPECIFIED, "it sent too much of an object that failed")

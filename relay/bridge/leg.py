@@ -70,13 +70,14 @@ class Leg:
         wanted = self._wanted(operation)
         self._berths = [each for each in self._berths if not each.is_over]
         free = [each for each in self._berths if each.is_free]
-        suiting = next((each for each in free if _suits(each, wanted)), None)
+        suiting = next((each for each in free if self._suits(each, operation, wanted)), None)
         if suiting is not None:
             suiting.take()
             ready(suiting)
             return
         for each in free:
-            each.let_go()
+            if not each.is_kept:
+                each.let_go()
         self._lease(operation, wanted, ready, failed)
 
     def _lease(
@@ -123,10 +124,12 @@ class Leg:
         prefer = choice.prefer or (bound if bound not in choice.avoid else None)
         return Wanted(self.asked, operation.context, exactly, prefer, choice.avoid, choice.fresh)
 
-
-def _suits(berth: Berth, wanted: Wanted) -> bool:
-    """Whether the lease in hand serves as well as a new one would."""
-    held = berth.lease.contexts
-    if berth.lease.upstream in wanted.avoid or (wanted.fresh and berth.is_stale):
-        return False
-    return wanted.context in held if wanted.exactly is None else held.keys() == wanted.exactly
+    def _suits(self, berth: Berth, operation: Operation, wanted: Wanted) -> bool:
+        """Whether the lease in hand serves as well as a new one would."""
+        lease, held = berth.lease, berth.lease.contexts
+        if lease.upstream in wanted.avoid or (wanted.fresh and berth.is_stale):
+            return False
+        is_bound = berth.is_kept or self.terms.affinity(operation.command) is not None
+        if not is_bound or (lease.is_recalled and not berth.is_kept):
+            return False
+        return wanted.context in held if wanted.exactly is None else held.keys() == wanted.exactly

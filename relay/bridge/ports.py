@@ -145,8 +145,15 @@ class Lease(Source, Sink, Protocol):
     def is_reused(self) -> bool:
         """Whether it has rested in the pool: it may have been closed there without a sign."""
 
+    @property
+    def is_recalled(self) -> bool:
+        """Whether it should go back as soon as nothing is under way on it."""
+
     def use(self, user: LeaseUser) -> None:
         """Say who is to hear what comes."""
+
+    def begin(self) -> None:
+        """An operation begins on it."""
 
     def answered(self, status: int, seconds: float) -> None:
         """A final response has come with `status`, `seconds` after all of its request had left."""

@@ -67,13 +67,15 @@ class Budget:
     """What all records together may take, in bytes.
 
     `window`: of one record in memory; `memory`: of all records in memory; `disk`: of all records in
-    overflows, of which `overflow` opens one (or raises OSError).
+    overflows, of which `overflow` opens one (or raises OSError), and `share` is the most that one
+    record may have of it: nobody should have all of the disk to himself.
     """
 
     window: int
     memory: int
     disk: int
     overflow: Callable[[], Overflow]
+    share: int = attrs.field(default=attrs.Factory(lambda self: self.disk, takes_self=True))
     used_memory: int = 0
     used_disk: int = 0
 
@@ -164,7 +166,8 @@ class Record:
         budget.used_disk += size
         self._context_id, self._control = fragments.context_id, fragments.control
         self._missing = fragments.missing
-        return Kept.FULL if budget.used_disk > budget.disk else Kept.YES
+        is_full = budget.used_disk > budget.disk or self._overflown > budget.share
+        return Kept.FULL if is_full else Kept.YES
 
     def _write(self, fragments: Fragments) -> None:
         if self._overflow is None:

@@ -97,7 +97,7 @@ class Listener:
     minimum_rate: int = attrs.field(default=100, validator=values.rate)
     stall_timeout: float = attrs.field(default=60.0, validator=values.some_seconds)
     idle_timeout: float = attrs.field(default=0.0, validator=values.seconds)
-    max_operations: int = attrs.field(default=8, validator=values.operations)
+    max_operations: int = attrs.field(default=4, validator=values.operations)
 
 
 @attrs.frozen
@@ -134,7 +134,7 @@ class Upstream:
     linger: float = attrs.field(default=2.0, validator=values.seconds)
     drain: bool = False
     probe_interval: float = attrs.field(default=0.0, validator=values.seconds)
-    probe_timeout: float = attrs.field(default=2.0, validator=values.some_seconds)
+    probe_timeout: float = attrs.field(default=1.5, validator=values.some_seconds)
     eject_after: int = attrs.field(default=3, validator=values.failures)
     eject_rate: float = attrs.field(default=0.5, validator=values.some_share)
     eject_shortest: float = attrs.field(default=1.0, validator=values.some_seconds)

@@ -171,7 +171,8 @@ def ranked(
 ) -> list[Candidate]:
     """All of `order`: the well ones, those ejected, those that are down, else as they came.
 
-    Of each kind those in `avoid` come last, and `prefer` before its like. No more than the share
+    `prefer` comes before its like. Those in `avoid` come last of all: what has failed on them would
+    fail again, while one that was down may have come back. No more than the share
     `most_ejected` of all counts as ejected, those that are down included; beyond it the longest
     ejected count, and the others pass for well: where most of a pool fails, the load is likely to
     be the reason, and the few that are left would be next.
@@ -184,6 +185,6 @@ def ranked(
 
     def rank(each: Candidate) -> tuple[bool, bool, bool, bool]:
         name = each.upstream
-        return name in down, name in out, name in avoid, name != prefer
+        return name in avoid, name in down, name in out, name != prefer
 
     return sorted(order, key=rank)

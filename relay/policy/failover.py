@@ -33,6 +33,11 @@ MOST_OVERDUE = 2
 """Time-outs that an operation may cost its caller."""
 
 
+STALE_WITHIN = 2.0
+"""Seconds within which a connection that was closed while it rested is known to be: it takes a
+round trip to be told so. What works for longer than that was alive."""
+
+
 @attrs.frozen
 class Failure:
     """How an operation failed on `upstream`.

@@ -165,15 +165,27 @@ class AssociationProtocol(Protocol):
             TURN.flush_later(self)
         self._gathered += buffers
         self._size += sum(map(len, buffers))
-        if not TURN.is_on or self._size >= GATHERED_MAXIMUM:
+        if not TURN.is_on:
             self.flush()
+        elif self._size >= GATHERED_MAXIMUM:
+            # Not sent yet: only what is unsent fills a transport, and who writes without end, as
+            # a replay does, has to be told so before the turn is over.
+            self._hand_over()
 
     def flush(self) -> None:
         """Send what was gathered."""
+        if self._hand_over():
+            self._send()
+
+    def _hand_over(self) -> bool:
+        """Give the transport what was gathered; whether there was anything."""
         gathered, self._gathered, self._size = self._gathered, [], 0
-        if not gathered or not self._is_open:
-            return
-        self._wire.write(b"".join(gathered))
+        if gathered and self._is_open:
+            self._wire.write(b"".join(gathered))
+            return True
+        return False
+
+    def _send(self) -> None:
         descriptor = self._descriptor
         if descriptor is not None and not self._is_full and not descriptor.disconnecting:
             # What comes of it is the reactor's to see: it tries again where anything is left, and

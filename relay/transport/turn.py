@@ -46,11 +46,12 @@ class Turn:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._depth == 1:
+        try:
             # What is sent may make room, and who had waited for that writes again.
-            while self._dirty:
+            while self._depth == 1 and self._dirty:
                 self._dirty.pop(0).flush()
-        self._depth -= 1
+        finally:
+            self._depth -= 1
 
 
 TURN = Turn()

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger, LogLevel
 
 from relay.policy.health import Health, Judgement
-from relay.upstream.ends import NotAccepted, Unreachable
+from relay.upstream.ends import HungUp, NotAccepted, Unreachable
 from relay.upstream.room import Room
 
 _REFUSED = 0xA700
@@ -35,6 +35,8 @@ class Condition:
         self.room = Room(most)
         self.is_reachable = True
         """Whether nothing speaks against it since an association with it was opened."""
+        self.is_in_doubt = False
+        """Whether it has failed once, and nothing has shown since that it is there."""
         self._said: str | None = None
         self._least_said = most
         self._is_crowded = False
@@ -57,12 +59,13 @@ class Condition:
 
     def opened(self) -> None:
         """It accepted an association."""
-        self.is_reachable = True
+        self.is_reachable, self.is_in_doubt = True, False
         self._said = None
         self._is_there()
 
     def proved(self) -> None:
         """It answered a probe."""
+        self.is_in_doubt = False
         if self.is_out:
             self.health.returned(self._now)
             self.log.info("upstream {name} is back", name=self.name)
@@ -75,6 +78,7 @@ class Condition:
                 self._is_out_now(f"status {status:04X}H")
         else:
             self.health.answered(self._now, seconds)
+            self.is_in_doubt = False
             if was_out and not self.health.is_down and self.may_be_tried:
                 self.proved()
         return self.room.answered(self._now) or was_out is not self.is_out
@@ -83,7 +87,7 @@ class Condition:
 
     def failed(self, why: str) -> None:
         """An association broke down in use."""
-        self.is_reachable = False
+        self.is_reachable, self.is_in_doubt = False, True
         if self.health.failed(self._now):
             self._is_out_now(why)
         else:
@@ -92,13 +96,23 @@ class Condition:
 
     def not_opened(self, why: Unreachable | NotAccepted, is_probe: bool) -> None:
         """No association could be opened, be it that the upstream rejected it."""
-        if isinstance(why, Unreachable):
+        if isinstance(why, HungUp) and not (is_probe and self.is_out):
+            self._hung_up(why, is_probe)
+        elif isinstance(why, Unreachable):
             self.unreachable(str(why))
         elif is_probe and why.is_congestion and self.is_out:
             # A caller would fare no better.
             self.unreachable(str(why))
         else:
             self._rejected(why)
+
+    def _hung_up(self, why: HungUp, is_probe: bool) -> None:
+        """It is there, and it may be the caller. An A-ABORT is an answer; to close is a failure."""
+        if why.is_abort:
+            self._refused(str(why))
+            self._is_there()
+        elif not is_probe:
+            self.failed(str(why))
 
     def unreachable(self, why: str) -> None:
         """Nobody answered."""
@@ -110,12 +124,14 @@ class Condition:
 
     def _rejected(self, why: NotAccepted) -> None:
         """It rejected an association: that is an answer, and no fault of its own."""
-        text = str(why)
+        self._refused(str(why))
+        if not why.is_congestion:
+            self._is_there()
+
+    def _refused(self, text: str) -> None:
         level = LogLevel.debug if text == self._said else LogLevel.warn
         self._said = text
         self.log.emit(level, "upstream {name}: {why}", name=self.name, why=text)
-        if not why.is_congestion:
-            self._is_there()
 
     def congested(self, why: Exception, living: int) -> None:
         """One more association than those `living` was too many."""

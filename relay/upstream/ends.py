@@ -23,6 +23,17 @@ class Unreachable(Exception):
         self.is_slow = is_slow
 
 
+class HungUp(Unreachable):
+    """An upstream that was asked for an association ended the connection; `is_abort`: by A-ABORT.
+
+    It is there. It may dislike who asks, or what for, and have no better way to say so.
+    """
+
+    def __init__(self, why: str, is_abort: bool) -> None:
+        super().__init__(why)
+        self.is_abort = is_abort
+
+
 class NotAccepted(Exception):
     """An upstream rejected the association; `rejection` is its own."""
 

@@ -91,8 +91,12 @@ class Keeper:
 
     @property
     def maximum(self) -> int:
-        """Associations that it bears, as far as is known now."""
-        return self.condition.room.maximum
+        """Associations that it bears, as far as is known now.
+
+        In doubt there is room for one more, a probe: silence may have passed for congestion.
+        """
+        room = self.condition.room
+        return min(room.maximum + self.condition.is_in_doubt, room.most)
 
     @property
     def is_reachable(self) -> bool:

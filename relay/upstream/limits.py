@@ -28,4 +28,4 @@ class Limits:
     echo_after: float = 10.0
     reuse: Reuse = Reuse.ALWAYS
     probe_interval: float = 0.0
-    probe_timeout: float = 2.0
+    probe_timeout: float = 1.5

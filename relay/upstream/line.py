@@ -76,8 +76,11 @@ class Line:
             waiter.timer.cancel()
 
     def join(self, waiter: Waiter) -> None:
-        """It waits, behind all others."""
-        self._waiters[waiter] = None
+        """It waits, behind all others; a probe ahead of them: they wait for what it will show."""
+        if waiter.is_probe:
+            self._waiters = {waiter: None, **self._waiters}
+        else:
+            self._waiters[waiter] = None
 
     def serve(self, waiter: Waiter, association: UpstreamAssociation) -> None:
         """Here is its association."""

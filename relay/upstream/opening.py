@@ -33,6 +33,8 @@ class Opening:
     kind: Kind | None
     timer: IDelayedCall
     is_probe: bool
+    left: float = 0.0
+    """Seconds that it gets on top, where the others that it made room for are gone."""
     dialling: Deferred[object] | None = None
 
 
@@ -67,7 +69,8 @@ class Openings:
         self.members.add(association, key)
         timer = self.clock.callLater(patience, self._too_slow, association)
         is_probe = waiter is not None and waiter.is_probe
-        opening = Opening(association, patience, waiter, kind, timer, is_probe)
+        left = timeout - patience
+        opening = Opening(association, patience, waiter, kind, timer, is_probe, left)
         self._openings[association] = opening
         if waiter is not None:
             waiter.opening = association
@@ -141,8 +144,12 @@ class Openings:
             self.warmth.not_opened()
 
     def _too_slow(self, association: UpstreamAssociation) -> None:
-        opening = self._done(association)
-        assert opening is not None
+        opening = self._openings[association]
+        if opening.left and not self.members.living:
+            opening.timer = self.clock.callLater(opening.left, self._too_slow, association)
+            opening.timeout, opening.left = opening.timeout + opening.left, 0.0
+            return
+        self._done(association)
         self._in_vain(opening)
         self._judge(opening, Unreachable(f"no answer in {opening.timeout:g} s", is_slow=True))
         # Only now: what this sets free is for those who still wait.
@@ -151,7 +158,11 @@ class Openings:
 
     def _judge(self, opening: Opening, why: Unreachable | NotAccepted) -> None:
         living = self.members.living
-        is_for_room = why.is_slow if isinstance(why, Unreachable) else why.is_congestion
+        if isinstance(why, Unreachable):
+            # Unless silence has failed an operation, too: then it is silent altogether.
+            is_for_room = why.is_slow and self.condition.is_reachable
+        else:
+            is_for_room = why.is_congestion
         if living and is_for_room:
             # It is well, and asked for too many: who waits for this one waits for another.
             self.condition.congested(why, living)

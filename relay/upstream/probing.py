@@ -1,7 +1,8 @@
 """Probes: the relay asks on its own behalf whether an upstream is well.
 
-One that is out is asked as soon as it may be tried, so that callers need not find out; the others
-in regular intervals, where that is wanted. A probe is an association for Verification, opened for
+One that is out is asked as soon as it may be tried, so that callers need not find out; one that has
+failed at once, so that no more of them find out than have to; the others in regular intervals,
+where that is wanted. A probe is an association for Verification, opened for
 this, and a C-ECHO on it. An archive that rejects it for who asks, or knows no Verification, is well
 as far as can be seen.
 """
@@ -77,6 +78,9 @@ class Prober:
             # It may not have come to a verdict the last time: not again at once.
             last = self._last if self._last is not None else health.out_since
             return max(health.retry_at, last + health.judgement.shortest)
+        if self.condition.is_in_doubt:
+            soonest = 0.0 if self._last is None else self._last + health.judgement.shortest
+            return max(self.clock.seconds(), soonest)
         if self.interval > 0 and self._last is not None:
             return self._last + self.interval
         return None
@@ -104,5 +108,5 @@ class Prober:
         if context_id is None or await echo(association, context_id, self.clock, self.timeout):
             self.condition.proved()
             association.release()
-        elif self.condition.is_out:
+        elif self.condition.is_out or self.condition.is_in_doubt:
             self.condition.unreachable("C-ECHO was not answered")

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, TypeAlias
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IHandshakeListener, IReactorTime, ISSLTransport
 from twisted.logger import Logger
+from zope.interface import implementer
 
 from relay.bridge.ports import Fault, LeaseUser, Manners
+from relay.policy.failover import STALE_WITHIN
 from relay.transport.association import AssociationProtocol
 from relay.transport.reasons import describe
-from relay.upstream.ends import End, NotAccepted, Unreachable
+from relay.upstream.ends import End, HungUp, NotAccepted, Unreachable
 from relay.upstream.unsolicited import Unsolicited
 from relay.wire.errors import AbortReason, AbortSource, ProtocolError
 from relay.wire.items import ContextResult, PresentationContextRQ
@@ -35,6 +37,7 @@ class Keeping(Protocol):
     """Whoever keeps the upstream's associations."""
 
     name: str
+    is_draining: bool
 
     def opened(self, association: UpstreamAssociation) -> None:
         """It is established."""
@@ -52,6 +55,7 @@ class Keeping(Protocol):
         """It is no more; `why`, for the log, where it failed."""
 
 
+@implementer(IHandshakeListener)
 class UpstreamAssociation(AssociationProtocol):
     """One association with an upstream.
 
@@ -60,6 +64,20 @@ class UpstreamAssociation(AssociationProtocol):
     """
 
     log = Logger()
+
+    _is_asked = False
+    """Whether its request is on its way, TLS and all."""
+    _is_over = False
+    # Of the operation under way, if there is one:
+    _is_under_way = False
+    _since = 0.0
+    """When it began, in seconds."""
+    _has_rested = False
+    """Whether nothing was under way before it."""
+    _has_spoken = False
+    """Whether anything has come since."""
+    _was_paused = False
+    """Whether it was not read from for a while, on the caller's account."""
 
     def __init__(
         self,
@@ -90,10 +108,6 @@ class UpstreamAssociation(AssociationProtocol):
         self._request = request
         self._lessee: LeaseUser | None = None
         self._unsolicited = Unsolicited(self)
-        self._is_under_way = False
-        self._has_rested = False
-        self._has_spoken = False
-        self._is_over = False
         maximum = request.user_information.maximum_length
         assert maximum is not None
         self.start(self, maximum, is_requestor=True)
@@ -101,14 +115,27 @@ class UpstreamAssociation(AssociationProtocol):
     @property
     def is_idle(self) -> bool:
         """Whether it could be leased now: nothing is there to be read, nothing half read."""
-        return self.layer.established and self._unsolicited.is_silent and self.is_silent()
+        if not self.layer.established or not self.layer.has_read_all:
+            # What is left of the read that brought the last answer is nobody else's.
+            return False
+        return self._unsolicited.is_silent and self.is_silent()
+
+    @property
+    def is_recalled(self) -> bool:
+        """Whether the upstream is being taken out."""
+        return self.keeper.is_draining
 
     # from the transport
 
     def connectionMade(self) -> None:
         """Ask for the association; under TLS it leaves when the handshake is complete."""
         super().connectionMade()
+        self._is_asked = not ISSLTransport.providedBy(self.transport)
         self.layer.connected(self._request)
+
+    def handshakeCompleted(self) -> None:
+        """TLS is established: whatever ends the connection from now on, it is there."""
+        self._is_asked = True
 
     def never_connected(self, why: Unreachable) -> None:
         """There is no connection to ask on."""
@@ -120,6 +147,9 @@ class UpstreamAssociation(AssociationProtocol):
         """More is unsent than the transport likes."""
         if self._lessee is not None:
             self._lessee.lease_full()
+        elif self.answer is not None and not self._is_over:
+            # It asks, on an association that rests, and takes no answers.
+            self.abort("it takes nothing", Fault.UPSTREAM)
 
     def drained(self) -> None:
         """It has gone."""
@@ -179,16 +209,23 @@ class UpstreamAssociation(AssociationProtocol):
             return
         if self.answer is None:
             self._is_over = True
-            self.keeper.refused(self, Unreachable(self._why(loss)))
+            self.keeper.refused(self, self._unopened(loss))
         else:
             self._lost(loss, self._end(loss))
+
+    def _unopened(self, loss: Loss) -> Unreachable:
+        if self._is_asked and loss.error is None:
+            return HungUp(self._why(loss), is_abort=loss.abort is not None)
+        return Unreachable(self._why(loss))
 
     def _end(self, loss: Loss) -> End:
         if loss.error is not None:
             return End.FAILED
-        if self._lessee is None or not self._is_under_way:
+        if self._lessee is None or not self._is_under_way or self._was_paused:
             return End.ENDED
-        return End.STALE if self._has_rested and not self._has_spoken else End.FAILED
+        is_young = self.clock.seconds() - self._since <= STALE_WITHIN
+        is_stale = self._has_rested and not self._has_spoken and is_young
+        return End.STALE if is_stale else End.FAILED
 
     def _why(self, loss: Loss) -> str:
         if loss.abort is None and loss.error is None and self.why_lost is not None:
@@ -205,14 +242,15 @@ class UpstreamAssociation(AssociationProtocol):
     def _rests(self) -> None:
         """Nothing is under way, in a lease or not: from now on it may be closed without a sign."""
         self.outstanding = 0
-        self._is_under_way, self._has_rested, self._has_spoken = False, True, False
+        self._is_under_way = self._was_paused = self._has_spoken = False
+        self._has_rested = True
 
     # for the keeper
 
     def ask(self, context_id: int, command_set: bytes) -> None:
         """Send a whole command set that is no part of anybody's operation."""
-        self._is_under_way = self._lessee is not None
-        super().command(context_id, command_set)
+        self._is_under_way, self._since = self._lessee is not None, self.clock.seconds()
+        self.command(context_id, command_set)
 
     def lend(self) -> None:
         """It has rested, and is leased again."""
@@ -225,10 +263,15 @@ class UpstreamAssociation(AssociationProtocol):
         """Say who is to hear what comes."""
         self._lessee = user
 
-    def command(self, context_id: int, command_set: bytes) -> None:
-        """Send a whole command set."""
-        self.is_used = self.is_used or self._lessee is not None
-        self.ask(context_id, command_set)
+    def begin(self) -> None:
+        """An operation begins: until it is answered, the end of the association is a failure."""
+        self.is_used = self._is_under_way = True
+        self._since = self.clock.seconds()
+
+    def pause(self) -> None:
+        """Read no more for now: what comes of it, if it is long, is not the upstream's fault."""
+        self._was_paused = True
+        super().pause()
 
     def fragments(self, context_id: int, fragments: Fragments) -> None:
         """Send fragments of a dataset."""

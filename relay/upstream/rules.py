@@ -70,8 +70,8 @@ class Pool:
     ) -> Iterator[tuple[Keeper, float]]:
         """The upstreams in the order to try them, with the seconds that each may take.
 
-        What is left of the time is shared out evenly among those that are left. One that could not
-        be reached a moment ago is no reason to be quick with the others: it gets what they leave.
+        What is left of the time is shared out evenly among those that are left, be they well or
+        not: one that seems to be well may be silent, and one that was down may be back.
         """
         if len(self.keepers) == 1:
             # There is nothing to choose.
@@ -79,14 +79,11 @@ class Pool:
             return
         deadline = self.clock.seconds() + self.rules.timeout
         order = self._order(calling_field, prefer, avoid)
-        hopeful = [each for each in order if each.may_be_tried or not each.is_down]
-        hopeless = [each for each in order if each not in hopeful]
-        for some in (hopeful, hopeless):
-            for place, candidate in enumerate(some):
-                left = deadline - self.clock.seconds()
-                if left <= 0:
-                    return
-                yield self.keepers[candidate.upstream], left / (len(some) - place)
+        for place, candidate in enumerate(order):
+            left = deadline - self.clock.seconds()
+            if left <= 0:
+                return
+            yield self.keepers[candidate.upstream], left / (len(order) - place)
 
     def smallest_maximum(self, default: int) -> int:
         """The smallest maximum length that its upstreams are known to take, in bytes."""

@@ -127,6 +127,11 @@ class Reader:
     _context_id: int = 0
     _discarding: bool = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that was fed has come out, and no PDU has begun."""
+        return self._at == len(self._data) and not self._need and not self._pdu_left
+
     def discard(self) -> None:
         """Throw away what is here and whatever else comes: there is no more to be understood."""
         self._data, self._at, self._held = b"", 0, bytearray()

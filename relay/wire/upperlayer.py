@@ -143,6 +143,11 @@ class UpperLayer:
         return self.machine.state
 
     @property
+    def has_read_all(self) -> bool:
+        """Whether nothing that was received is left to be read, not half a PDU."""
+        return self.reader.is_empty
+
+    @property
     def established(self) -> bool:
         """Whether data can be sent and received."""
         return self.machine.state is State.ESTABLISHED
@@ -207,9 +212,12 @@ class UpperLayer:
         """Agree to the release that the peer asked for.
 
         In a collision the acceptor of the association answers second (PS3.8 7.2.2): its response
-        is kept until the requestor's has come.
+        is kept until the requestor's has come. Where a P-DATA-TF is half written, the response
+        would be read as the rest of it: then the transport is dropped.
         """
-        if self.machine.state is State.COLLISION_ACCEPTOR_AWAITING_RELEASE_RP:
+        if self.writer.inside_pdu:
+            self.carrier.drop()
+        elif self.machine.state is State.COLLISION_ACCEPTOR_AWAITING_RELEASE_RP:
             self._agreed = True
         else:
             self._take(Event.RELEASE_RESPONSE, ReleaseRP())

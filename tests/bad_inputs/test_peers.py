@@ -18,6 +18,7 @@ from tests.peers import (
     STORE,
     Message,
     associate_rq,
+    command_of,
     echo,
     last,
     response_of,
@@ -91,7 +92,8 @@ class Archives(BadInputs):
         self.network.wait(2)
         self.bed.say(caller, last(STORE, b"the end."))
         self.assertTold(caller, ("C_STORE_RSP", 1, 0))
-        self.assertEqual(len(self.archive.messages[-1].dataset), 500 * 4000 + 8)
+        stored = [each.dataset for each in self.archive.messages if each.dataset]
+        self.assertEqual([len(each) for each in stored], [500 * 4000 + 8])
         self.bed.release(caller)
         (line,) = self.lines("warn")
         self.assertEqual(line, "upstream pacs: association aborted: took nothing for 60 s")
@@ -105,6 +107,33 @@ class Archives(BadInputs):
         self.network.wait(1)
         self.assertTold(caller, ("C_STORE_RSP", 1, 0xA700))
         self.assertEqual(self.archive.open, [])
+        self.bed.release(caller)
+
+    def test_an_archive_that_answers_twice_in_one_breath(self):
+        # The second answer is nobody's: not even of who leases the association next.
+        held: list[Message] = []
+        self.archive.script.answer = held.append
+        first, second = self.bed.associate(), self.bed.associate()
+        self.bed.say(first, echo(1))
+        self.bed.say(second, echo(1))
+        del held[1:]
+        self.archive.open[0].say((succeed(held[0]) or b"") * 2)
+        self.network.settle()
+        self.assertTold(first, ("C_ECHO_RSP", 1, 0))
+        self.assertTold(second)
+        self.archive.script.answer = succeed
+        second.transport.loseConnection()
+        self.bed.release(first)
+
+    def test_an_archive_that_reports_at_rest_and_takes_no_answers(self):
+        caller = self.bed.associate()
+        archive = self.archive.open[0]
+        archive.transport.pauseProducing()
+        report = said(1, command_of(0x0100, 1, e0002="1.2.840.10008.1.20.1"))
+        for _ in range(2000):
+            archive.say(report)
+        self.network.settle()
+        self.assertLess(sum(map(len, archive.transport.other.unsent)), 3 * 65536)
         self.bed.release(caller)
 
     def nonsense(self) -> dict[str, Callable[[Message], bytes]]:

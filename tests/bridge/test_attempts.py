@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from relay.bridge.ports import ContextRefused, Fault, Negotiated, Terms, Unavailable
 from relay.bridge.pressure import HELD_MAXIMUM
-from relay.policy.affinity import by_association
+from relay.policy.affinity import by_association, by_operation
 from relay.wire.command import CommandField as F
+from relay.wire.reader import LAST
 from relay.wire.user_information import AsynchronousOperationsWindow, UserInformation
 from tests.doubles import (
     COMMITMENT,
@@ -34,7 +35,7 @@ from tests.doubles import (
     request,
     some_budget,
 )
-from tests.vectors import VERIFICATION
+from tests.vectors import VERIFICATION, p_data, pdv
 
 ECHO = request(F.C_ECHO_RQ, 1, VERIFICATION, dataset=False)
 STORE = request(F.C_STORE_RQ)
@@ -451,6 +452,97 @@ def test_before_the_first_lease_no_more_is_held_than_of_what_cannot_be_sent_agai
     assert crossing.caller.is_paused
     crossing.lends()
     assert not crossing.caller.is_paused
+
+
+# what has begun without a byte of body
+
+
+def test_a_dataset_of_which_only_the_header_came_is_sent_again_with_it(crossing):
+    """Without it the next bytes would pass for PDUs: a caller could write what it likes."""
+    crossing.caller.begins(STORE, on=3)
+    crossing.lends()
+    rest = p_data(pdv(3, LAST, b"PIXELS"))
+    crossing.caller.feeds(rest[:12])
+    crossing.bank.lent[0].falls()
+    b = crossing.lends("b")
+    crossing.caller.feeds(rest[12:])
+    b.says(STORED, on=3)
+    assert b.got[-1].dataset == b"PIXELS"
+    assert crossing.since()[-1] == "caller 3: C-STORE-RSP 1 0000"
+
+
+def test_an_empty_dataset_is_sent_again_with_its_end(crossing):
+    crossing.caller.says(STORE, "", on=3)
+    crossing.lends().falls()
+    b = crossing.lends("b")
+    assert b.got[-1].ended
+
+
+# timers, and what is answered once
+
+
+def test_a_retry_that_was_put_off_has_its_response_timed_like_any_other(crossing):
+    a = storing(crossing, "PI")
+    crossing.bank.pause = 1.0
+    a.falls()
+    crossing.clock.advance(1.0)
+    b = crossing.lends("b")
+    crossing.caller.ends("X")
+    crossing.clock.advance(MANNERS.response_timeout)
+    assert b.why == "no response in 60 s"
+
+
+def test_the_last_fragment_of_what_was_too_much_is_not_answered_behind_the_abort():
+    crossing = established(discard=1)
+    crossing.caller.says(request(0x0002), "TOO MUCH", on=3)
+    assert crossing.since() == ["caller aborted 2,0"]
+
+
+def test_a_lost_record_is_one_failure_and_one_answer():
+    shelf = Shelf()
+    crossing = established(budget=some_budget(window=0))
+    crossing.budget.overflow = lambda: shelf
+    storing(crossing, "PI").falls()
+    crossing.caller.ends("XELS")
+    shelf.content.clear()
+    crossing.lends("b")
+    crossing.release()
+    assert crossing.outcome.failed == 1
+    assert crossing.since().count("caller 3: C-STORE-RSP 1 A700") == 1
+
+
+def test_a_response_in_line_when_its_upstream_was_lost_times_nothing(crossing):
+    crossing.caller.says(QUERY, "NAME", on=5)
+    a = crossing.lends()
+    crossing.session.full()
+    a.says(reply(F.C_FIND_RQ, 1, 0xFF00, dataset=True), "MATCH", on=5)
+    a.falls()
+    crossing.session.drained()
+    crossing.release()
+    assert crossing.clock.getDelayedCalls() == []
+
+
+# what is being taken out, and what is bound to nothing
+
+
+def test_a_lease_that_is_recalled_does_not_linger(crossing):
+    a = storing(crossing, "PI", is_recalled=True)
+    crossing.caller.ends("X")
+    a.says(STORED, on=3)
+    assert crossing.since()[-1] == "a given back"
+
+
+def test_by_operation_each_object_is_balanced_anew():
+    crossing = Crossing()
+    crossing.bank.granted = Terms(by_operation)
+    crossing.asks()
+    asked, _ = crossing.bank.asked["archive"]
+    crossing.bank.answer("archive", Negotiated("a", accepting(asked.offer), ROOMY))
+    crossing.caller.says(STORE, "X", on=3)
+    crossing.lends().says(STORED, on=3)
+    crossing.since()
+    crossing.caller.says(request(F.C_STORE_RQ, 2), "Y", on=3)
+    assert crossing.since() == ["a given back", "lease archive"]
 
 
 # an asynchronous window

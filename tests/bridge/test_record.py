@@ -430,6 +430,15 @@ def test_the_disk_is_that_of_all_records(shelf):
     assert added(second, found[2:3]) == [Kept.FULL]
 
 
+def test_nobody_has_all_of_the_disk_to_himself(shelf):
+    budget = budget_of(shelf, window=0, disk=HUGE)
+    budget.share = 7
+    first, second = budget.record(), budget.record()
+    found = read(*FOUR)
+    assert added(first, found[:2]) == [Kept.YES, Kept.FULL]
+    assert added(second, found[:1]) == [Kept.YES]
+
+
 def test_without_room_on_disk_it_stays_in_memory_and_no_overflow_is_opened(shelf):
     budget = budget_of(shelf, window=0, disk=0)
     record = budget.record()
@@ -438,7 +447,7 @@ def test_without_room_on_disk_it_stays_in_memory_and_no_overflow_is_opened(shelf
     assert shelf.pads == []
     assert (budget.used_memory, budget.used_disk) == (2 * PART, 0)
     assert played(record.play()) == found[:2]
-    budget.disk = HUGE
+    budget.disk = budget.share = HUGE
     assert added(record, found[2:]) == [Kept.YES, Kept.YES]
     assert [told(each)[1] for each in played(record.play())] == [b"aaaa", b"bbbb", b"ccccdddd"]
 

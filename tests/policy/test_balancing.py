@@ -359,9 +359,9 @@ def test_well_ones_come_before_ejected_ones_before_those_that_are_down():
     assert names(ranked(order)) == "cdba"
 
 
-def test_those_to_avoid_come_last_of_their_kind():
-    order = [*candidates("abc"), *ejected("de")]
-    assert names(ranked(order, avoid={"a", "d"})) == "bcaed"
+def test_those_to_avoid_come_last_whatever_the_others_are():
+    order = [*candidates("abc"), *ejected("de"), *candidates("f", is_down=True)]
+    assert names(ranked(order, avoid={"a", "d"})) == "bcefad"
 
 
 def test_the_preferred_one_comes_first_of_its_kind():

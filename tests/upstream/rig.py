@@ -152,6 +152,7 @@ class Rig:
         """Have an operation performed on a leased association, as the bridge would."""
         lessee = Lessee()
         association.use(lessee)
+        association.begin()
         association.command(association.contexts[ECHO], ECHO_RQ)
         self.network.settle()
         return lessee

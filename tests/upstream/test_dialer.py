@@ -25,6 +25,7 @@ class Keeps:
     """Notes what becomes of associations."""
 
     name = "pacs"
+    is_draining = False
 
     def __init__(self) -> None:
         self.noted: list[tuple[str, Any]] = []

@@ -188,6 +188,7 @@ class World(RuleBasedStateMachine):
     def an_operation(self, pick: int, status: int) -> None:
         held = self.held[pick % len(self.held)]
         held.lessee.heard.clear()
+        held.association.begin()
         held.association.command(held.association.contexts[ECHO], ECHO_RQ)
         self.settle()
         if held in self.held and held.lessee.heard:

@@ -126,12 +126,23 @@ class Failing(KeeperCase):
         self.assertFalse(self.keeper.is_reachable)
         self.assertKeeps(f"{NOTHING}, out")
 
-    def test_who_closes_instead_of_answering_is_unreachable(self):
+    def test_who_aborts_instead_of_answering_may_dislike_the_caller_and_is_not_out(self):
         self.archive.script.associate = lambda request: Abort(2, 0).encode()
-        self.rig.ask()
-        self.network.settle()
+        for _ in range(5):
+            self.rig.ask()
+            self.network.settle()
         self.assertIsInstance(self.rig.given[0], Unreachable)
+        self.assertFalse(self.keeper.condition.is_out)
+        self.assertEqual(self.lines("warn"), ["upstream pacs: aborted by the peer (2,0)"])
+
+    def test_who_closes_instead_of_answering_has_failed(self):
+        self.archive.script.associate = lambda request: self.archive.open[-1].hang_up()
+        for _ in range(3):
+            self.assertFalse(self.keeper.condition.is_out)
+            self.rig.ask()
+            self.network.settle()
         self.assertTrue(self.keeper.condition.is_out)
+        self.assertFalse(self.keeper.condition.health.is_down)
 
     def test_it_is_back_with_the_next_association(self):
         self.rig.goes_away()

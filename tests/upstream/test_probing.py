@@ -194,13 +194,34 @@ class Regular(ProbeCase):
         self.assertKeeps(NOTHING)
         self.assertIn(self.probed_in(35), (3, 4))
 
-    def test_one_that_hangs_is_out_after_as_many_probes_as_failures(self):
+    def test_one_that_hangs_is_out_after_a_second_look(self):
         self.keeper.start()
         self.archive.script.answer = lambda message: None
-        self.network.wait(13)
+        self.network.wait(11)
         self.assertFalse(self.keeper.condition.is_out)
-        self.network.wait(12)
+        self.network.wait(4)
         self.assertTrue(self.keeper.condition.is_out)
+
+
+class InDoubt(ProbeCase):
+    judgement = Judgement(failures=3, shortest=1.0, longest=8.0)
+    limits = attrs.evolve(Regular.limits, probe_interval=0.0)
+
+    def test_one_that_failed_is_asked_at_once_and_is_out_when_it_is_silent(self):
+        self.archive.script.associate = lambda request: None
+        self.keeper.condition.failed("no response in 60 s")
+        self.keeper._assign()
+        self.assertFalse(self.keeper.condition.is_out)
+        self.network.wait(1.5)
+        self.assertTrue(self.keeper.condition.is_out)
+
+    def test_one_that_failed_and_answers_stays(self):
+        self.keeper.condition.failed("connection lost")
+        self.keeper._assign()
+        self.network.wait(5)
+        self.assertFalse(self.keeper.condition.is_out)
+        self.assertFalse(self.keeper.condition.is_in_doubt)
+        self.assertEqual(self.network.getDelayedCalls(), [])
 
 
 class Never(ProbeCase):

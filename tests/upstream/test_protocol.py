@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from relay.bridge.ports import Fault
-from relay.upstream.ends import End, NotAccepted, Unreachable
+from relay.upstream.ends import End, HungUp, NotAccepted, Unreachable
 from relay.upstream.protocol import RELEASE_TIMEOUT, UpstreamAssociation
 from relay.wire.command import CommandField, Status
 from relay.wire.errors import AbortReason, AbortSource
@@ -88,6 +88,7 @@ class ProtocolCase(LogCase):
 
     def begins(self, association: UpstreamAssociation) -> None:
         """An operation is under way."""
+        association.begin()
         association.command(ECHO, command_of(CommandField.C_ECHO_RQ, e0002=VERIFICATION))
 
     def leased_again(self) -> UpstreamAssociation:
@@ -177,8 +178,19 @@ class Opening(ProtocolCase):
         self.peer.since()
         self.says(*data)
         ((what, why),) = self.noted()
-        self.assertEqual((what, type(why)), ("refused", Unreachable))
+        self.assertEqual(what, "refused")
+        self.assertIsInstance(why, Unreachable)
         return str(why)
+
+    def test_who_hangs_up_instead_of_answering_is_there_all_the_same(self):
+        for how, is_abort in ((Abort(2, 0).encode(), True), (b"", False)):
+            self.asked()
+            self.peer.since()
+            self.says(how) if how else self.peer.transport.loseConnection()
+            self.network.settle()
+            ((_, why),) = self.noted()
+            self.assertIsInstance(why, HungUp)
+            self.assertEqual(why.is_abort, is_abort)
 
     def test_when_it_is_aborted_instead_that_is_the_reason(self):
         self.assertEqual(self.refused(Abort(2, 0).encode()), "aborted by the peer (2,0)")

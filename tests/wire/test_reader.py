@@ -482,3 +482,20 @@ def test_in_an_association_a_long_associate_pdu_is_refused_on_its_header(kind):
     with pytest.raises(ProtocolError) as caught:
         reader.next_event()
     assert caught.value.reason is AbortReason.UNEXPECTED_PDU
+
+
+def test_a_reader_is_empty_when_all_has_come_out_and_nothing_has_begun():
+    reader = Reader(MAXIMUM)
+    for cut in (3, 8, 14):
+        assert reader.is_empty
+        data = p_data(pdv(1, 2, b"PIXELS"))
+        reader.feed(data[:cut])
+        assert not reader.is_empty
+        while reader.next_event() is not None:
+            pass
+        assert not reader.is_empty
+        reader.feed(data[cut:])
+        assert not reader.is_empty
+        while reader.next_event() is not None:
+            pass
+    assert reader.is_empty

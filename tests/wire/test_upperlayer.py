@@ -799,3 +799,21 @@ def check(transcript):
             over = over or entry[0] == 7
         elif entry in {"close", "drop"}:
             over = True
+
+
+def test_in_the_middle_of_a_pdu_a_release_is_not_agreed_to_but_ends_the_connection():
+    """Ten bytes of a response would complete what was half written: a whole object, and a wrong
+    one."""
+    bench = half_sent(acceptor(*ACCEPTED))
+    bench.reactions["release?"] = bench.layer.release_response
+    bench.layer.received(vectors.RELEASE_RQ)
+    assert bench.since()[-1] == "drop"
+
+
+def test_what_was_received_is_read_when_nothing_of_it_is_left():
+    bench = acceptor(*ACCEPTED)
+    assert bench.layer.has_read_all
+    bench.layer.received(ANY_DATA[:14])
+    assert not bench.layer.has_read_all
+    bench.layer.received(ANY_DATA[14:])
+    assert bench.layer.has_read_all
