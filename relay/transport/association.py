@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 from typing import Protocol as Interface
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -90,6 +91,8 @@ class AssociationProtocol(Protocol):
         self._gathered: list[Buffer] = []
         self._size = 0
         self._descriptor: Any = None
+        self._is_clear = False
+        """Whether the transport is a socket that has sent all that it was given."""
 
     def start(self, user: AssociationUser, maximum: int, is_requestor: bool) -> None:
         """Say who uses the association, and the maximum length to announce, in bytes."""
@@ -106,6 +109,7 @@ class AssociationProtocol(Protocol):
         self._wire = cast(Transport, self.transport)
         self._wire.registerProducer(self, True)
         self._descriptor = next(filter(IWriteDescriptor.providedBy, self._transports()), None)
+        self._is_clear = isinstance(self.transport, FileDescriptor)
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes from the peer."""
@@ -129,7 +133,7 @@ class AssociationProtocol(Protocol):
 
     def resumeProducing(self) -> None:
         """The transport has sent it."""
-        self._is_full = False
+        self._is_full, self._is_clear = False, isinstance(self.transport, FileDescriptor)
         if self._user is not None:
             with TURN:
                 self._user.drained()
@@ -170,22 +174,35 @@ class AssociationProtocol(Protocol):
         elif self._size >= GATHERED_MAXIMUM:
             # Not sent yet: only what is unsent fills a transport, and who writes without end, as
             # a replay does, has to be told so before the turn is over.
-            self._hand_over()
+            self._hand_over(self._taken())
 
     def flush(self) -> None:
         """Send what was gathered."""
-        if self._hand_over():
+        data = self._taken()
+        if data and self._is_clear and not self._descriptor.disconnecting:
+            data = self._left(data)
+        if data:
+            self._hand_over(data)
             self._send()
 
-    def _hand_over(self) -> bool:
-        """Give the transport what was gathered; whether there was anything."""
+    def _taken(self) -> bytes:
+        """What was gathered, if there is anybody to send it to."""
         gathered, self._gathered, self._size = self._gathered, [], 0
-        if gathered and self._is_open:
-            self._wire.write(b"".join(gathered))
-            return True
-        return False
+        return b"".join(gathered) if gathered and self._is_open else b""
+
+    def _left(self, data: bytes) -> bytes:
+        """Offer it to a socket that has nothing else to send; what is left of it."""
+        sent = self._descriptor.writeSomeData(data)
+        # A failure is the reactor's to see: it will have the same.
+        return data[sent:] if isinstance(sent, int) else data
+
+    def _hand_over(self, data: bytes) -> None:
+        """Give it to the transport, which sends it by and by, and says when it is full."""
+        self._is_clear = False
+        self._wire.write(data)
 
     def _send(self) -> None:
+        """Have the transport send what it can by now."""
         descriptor = self._descriptor
         if descriptor is not None and not self._is_full and not descriptor.disconnecting:
             # What comes of it is the reactor's to see: it tries again where anything is left, and

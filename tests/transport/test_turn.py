@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IWriteDescriptor
+from twisted.internet.testing import MemoryReactor
 from zope.interface import implementer
 
-from relay.transport.association import GATHERED_MAXIMUM
+from relay.transport.association import GATHERED_MAXIMUM, AssociationProtocol
 from relay.transport.turn import TURN, Turn
 from tests.transport.test_association import AssociationCase, Transport
 
@@ -174,3 +176,80 @@ class AtOnce(AssociationCase):
         self.descriptor.sends = ConnectionLost()
         self.established().write([b"abc"])
         self.assertEqual(self.user.told, [])
+
+
+class Socket(FileDescriptor):
+    """A socket of Twisted's, save that it takes what the test says: bytes a time, or a failure."""
+
+    def __init__(self) -> None:
+        super().__init__(reactor=MemoryReactor())
+        self.connected = 1
+        self.sent: list[bytes] = []
+        self.takes: int | Exception = 100_000
+
+    def writeSomeData(self, data: bytes) -> int | Exception:
+        """Take some of it."""
+        if isinstance(self.takes, Exception):
+            return self.takes
+        self.sent.append(bytes(data[: self.takes]))
+        return len(self.sent[-1])
+
+    def fileno(self) -> int:
+        return -1
+
+    @property
+    def waits(self) -> bool:
+        """Whether the reactor is to say when more can be sent."""
+        return self in self.reactor.getWriters()
+
+
+class Straight(AssociationCase):
+    """On a plain socket what it takes at once costs the reactor nothing."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.transport = self.socket = Socket()  # type: ignore[assignment]
+
+    def connected(self) -> AssociationProtocol:
+        association = AssociationProtocol(self.clock, 30.0)
+        association.start(self.user, 16384, is_requestor=False)
+        association.makeConnection(self.socket)
+        return association
+
+    def test_what_a_clear_socket_takes_is_all_there_is_to_it(self):
+        self.connected().write([b"abc"])
+        self.assertEqual((self.socket.sent, self.socket.waits), ([b"abc"], False))
+
+    def test_what_it_leaves_follows_in_order_when_it_takes_more(self):
+        association = self.connected()
+        self.socket.takes = 2
+        association.write([b"abcdef"])
+        association.write([b"gh"])
+        while self.socket.waits:
+            self.socket.doWrite()
+        self.assertEqual(b"".join(self.socket.sent), b"abcdefgh")
+
+    def test_behind_what_is_unsent_nothing_goes_straight_until_all_has_left(self):
+        association = self.connected()
+        self.socket.takes = 0
+        association.write([bytes(100_000)])
+        self.assertEqual(self.user.told, ["full"])
+        self.socket.takes = 200_000
+        self.socket.doWrite()
+        self.assertEqual(self.user.told, ["full", "drained"])
+        self.socket.sent.clear()
+        association.write([b"abc"])
+        self.assertEqual((self.socket.sent, self.socket.waits), ([b"abc"], False))
+
+    def test_a_failure_is_seen_by_the_reactor(self):
+        association = self.connected()
+        self.socket.takes = ConnectionLost()
+        association.write([b"abc"])
+        self.assertTrue(self.socket.waits)
+        self.assertIsInstance(self.socket.doWrite(), ConnectionLost)
+
+    def test_a_socket_that_is_disconnecting_is_left_to_the_reactor(self):
+        association = self.connected()
+        self.socket.disconnecting = 1
+        association.write([b"abc"])
+        self.assertEqual(self.socket.sent, [])
