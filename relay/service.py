@@ -26,7 +26,7 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from relay import config
-from relay.bridge.exchange import Keeping
+from relay.bridge.exchange import Retention
 from relay.bridge.ports import Manners
 from relay.bridge.record import Budget
 from relay.downstream.listener import Census, Listener
@@ -138,17 +138,17 @@ def relay_service(reactor: Any, configuration: config.Configuration) -> RelaySer
     bank = Bank(reactor, keepers, pools, random)
     routes = tuple(_route(each, configuration.relay) for each in configuration.routes)
     census = Census(configuration.relay.max_associations)
-    keeping = _keeping(configuration.failover)
+    retention = _retention(configuration.failover)
     doors = [
-        _door(reactor, bank, routes, census, keeping, each) for each in configuration.listeners
+        _door(reactor, bank, routes, census, retention, each) for each in configuration.listeners
     ]
     return RelayService(reactor, doors, keepers, configuration.relay.shutdown_grace)
 
 
-def _keeping(failover: config.Failover) -> Keeping:
+def _retention(failover: config.Failover) -> Retention:
     scratch, disk = Scratch(failover.folder), failover.disk
     budget = Budget(failover.window, failover.memory, disk, scratch, share=disk // 2)
-    return Keeping(budget, failover.discard)
+    return Retention(budget, failover.discard)
 
 
 def _route(route: config.Route, relay: config.RelaySection) -> Route:
@@ -229,7 +229,7 @@ def _door(
     bank: Bank,
     routes: tuple[Route, ...],
     census: Census,
-    keeping: Keeping,
+    retention: Retention,
     each: config.Listener,
 ) -> Door:
     patience = Patience(
@@ -241,7 +241,7 @@ def _door(
     )
     own = Census(each.max_associations or census.limit, within=census)
     listener = Listener(
-        reactor, bank, routes, own, patience, each.max_pdu, keeping, each.max_operations
+        reactor, bank, routes, own, patience, each.max_pdu, retention, each.max_operations
     )
     factory: Any = listener
     if each.tls is not None:

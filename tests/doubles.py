@@ -22,7 +22,7 @@ from typing import Any
 import attrs
 from twisted.internet.task import Clock as TwistedClock
 
-from relay.bridge.exchange import Keeping
+from relay.bridge.exchange import Retention
 from relay.bridge.outcome import Outcome
 from relay.bridge.party import Party
 from relay.bridge.ports import (
@@ -312,7 +312,7 @@ class Association(Peer):
 
     held: Mapping[int, Context] = attrs.field(factory=dict)
     manners: Manners = MANNERS
-    is_reused: bool = False
+    is_stale: bool = False
     is_recalled: bool = False
     user: LeaseUser | None = None
     why: str = ""
@@ -592,8 +592,8 @@ class Crossing:
     def __attrs_post_init__(self) -> None:
         self.caller = Caller("caller", self.out)
         self.bank = Bank(self.out)
-        keeping = Keeping(self.budget, self.discard)
-        rules = Rules(self.routes, self.maximum, lambda: self.has_room, keeping, self.window)
+        retention = Retention(self.budget, self.discard)
+        rules = Rules(self.routes, self.maximum, lambda: self.has_room, retention, self.window)
         self.session = Session(self.caller, self.bank, rules, self.clock, self.ended.append)
         self.caller.tell = self.session.data_indication
 

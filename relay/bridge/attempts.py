@@ -88,7 +88,7 @@ class Attempts:
         operation.berth, performer = berth, berth.party
         performed_on = performer.id_of(operation.context, operation.context_id)
         assert performed_on is not None, "a lease holds the context that it was leased for"
-        berth.lease.begin()
+        berth.take()
         operation.request.done = partial(self.user.requested, operation)
         operation.request.broken = partial(self._broken, operation)
         operation.perform(performer, performed_on)
@@ -134,7 +134,7 @@ class Attempts:
             self.user.discard(operation)
         elif self._may_go_elsewhere(operation):
             is_ambiguous = operation.request.is_complete
-            is_stale = berth.is_stale and not is_overdue
+            is_stale = berth.lease.is_stale and not is_overdue
             operation.failures.append(
                 Failure(berth.lease.upstream, is_stale, is_overdue, is_ambiguous)
             )
@@ -167,7 +167,7 @@ class Attempts:
         berth = operation.berth
         assert berth is not None
         operation.stop_timer()
-        berth.drop("what was recorded of an object is lost", Fault.CALLER)
+        berth.drop("what was recorded of an object is lost", Fault.ELSEWHERE)
         operation.berth = operation.performer = None
         self.fail(operation)
         self.user.lost(berth, is_overdue=False)

@@ -8,7 +8,6 @@ import attrs
 
 from relay.bridge.party import Party
 from relay.bridge.ports import Clock, Fault, Lease, Timer
-from relay.policy.failover import STALE_WITHIN
 from relay.policy.leasing import HOLDS, Hold, Reuse
 from relay.wire.errors import AbortReason, AbortSource, ProtocolError
 from relay.wire.reader import Fragments
@@ -44,31 +43,14 @@ class Berth:
     party: Party = attrs.field(init=False)
     is_over: bool = False
     """Whether the lease has ended."""
-    _has_rested: bool = attrs.field(init=False)
-    """Whether it lay still before the operation at hand."""
-    _since: float = attrs.field(init=False)
-    """When the operation at hand began, in seconds."""
-    _has_spoken: bool = False
-    """Whether anything came on it since then."""
-    _keeps: bool = False
+    is_kept: bool = False
+    """Whether it is held to the end of the crossing."""
     _linger: Timer | None = None
     _stall: Timer | None = None
 
     def __attrs_post_init__(self) -> None:
-        self._has_rested, self._since = self.lease.is_reused, self.clock.seconds()
         self.party = Party.of(self.lease, self.lease, self.lease.held)
         self.lease.use(self)
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether it may have been closed before the operation at hand, for all one knows."""
-        is_young = self.clock.seconds() - self._since <= STALE_WITHIN
-        return self._has_rested and not self._has_spoken and is_young
-
-    @property
-    def is_kept(self) -> bool:
-        """Whether it is held to the end of the crossing."""
-        return self._keeps
 
     @property
     def is_free(self) -> bool:
@@ -79,40 +61,39 @@ class Berth:
 
     def take(self) -> None:
         """An operation begins on it."""
-        self._since = self.clock.seconds()
         self._stop_lingering()
+        self.lease.begin()
 
     def done(self, field: int) -> None:
         """An operation is complete: keep the lease, for a while, or not at all."""
-        self._has_rested, self._has_spoken = True, False
         self._stop_lingering()
-        if self.is_over or self._keeps:
+        if self.is_over or self.is_kept:
             return
         hold, delay = HOLDS[field], self.lease.manners.linger
         if hold is Hold.ASSOCIATION or self.lease.manners.reuse is Reuse.CALLER:
-            self._keeps = True
+            self.is_kept = True
         elif hold is Hold.LINGER and delay > 0 and not self.lease.is_recalled:
-            self._linger = self.clock.callLater(delay, self.let_go_if_idle)
+            self._linger = self.clock.callLater(delay, self._let_go_if_idle)
         else:
-            self.let_go_if_idle()
+            self._let_go_if_idle()
 
-    def let_go_if_idle(self) -> None:
+    def _let_go_if_idle(self) -> None:
         """Give the lease back, as soon as the caller has answered what its upstream has asked."""
         self._stop_lingering()
         if self.user.is_busy(self.party):
             delay = self.lease.manners.linger or SHORTEST_LINGER
-            self._linger = self.clock.callLater(delay, self.let_go_if_idle)
+            self._linger = self.clock.callLater(delay, self._let_go_if_idle)
         else:
             self.let_go()
 
     def let_go(self) -> None:
         """Give the lease back; abort it if anything is unfinished on it."""
         # Who leased a full one next would not be told that it is.
-        ends = self._keeps or self.party.lane.is_full
+        ends = self.is_kept or self.party.lane.is_full
         if not self._part():
             return
         if not self.party.is_clean:
-            self.lease.abort("a message is incomplete", Fault.CALLER)
+            self.lease.abort("a message is incomplete", Fault.ELSEWHERE)
         elif ends:
             self.lease.release()
         else:
@@ -121,7 +102,7 @@ class Berth:
     def close(self) -> None:
         """The crossing is over."""
         if self.user.is_busy(self.party):
-            self.drop("the caller has gone in the middle of an operation", Fault.CALLER)
+            self.drop("the caller has gone in the middle of an operation", Fault.ELSEWHERE)
         else:
             self.let_go()
 
@@ -147,7 +128,6 @@ class Berth:
 
     def lease_data(self, fragments: Fragments) -> None:
         """Fragments of a message; nonsense ends the association."""
-        self._has_spoken = True
         try:
             self.user.received(self.party, fragments)
         except ProtocolError as error:

@@ -48,7 +48,7 @@ RESPONSE = 0x8000
 
 
 @attrs.frozen
-class Keeping:
+class Retention:
     """What is kept of datasets: `budget` of what may be sent again; of one whose sending failed,
     `discard` bytes more are taken, and thrown away, before the caller is aborted."""
 
@@ -69,7 +69,7 @@ class Exchange:
     upstreams: Upstreams
     clock: Clock
     outcome: Outcome
-    keeping: Keeping
+    retention: Retention
     abort: Callable[[AbortReason, str], None]
     window: int = 1
     _attempts: Attempts = attrs.field(init=False)
@@ -184,7 +184,7 @@ class Exchange:
             self.refuse(operation, refusal)
         else:
             if command.has_dataset and party is self.caller and command.field in REPEATABLE:
-                delivery.record = self.keeping.budget.record()
+                delivery.record = self.retention.budget.record()
             self._window_of(party).enter(operation)
 
     def _refusal(self, operation: Operation) -> Status | None:
@@ -337,7 +337,7 @@ class Exchange:
 
     def discard(self, operation: Operation) -> None:
         """Take the rest of the request, up to a bound, and forget it."""
-        operation.request.drop(self.keeping.discard, self._too_much)
+        operation.request.drop(self.retention.discard, self._too_much)
 
     def _too_much(self) -> None:
         self.abort(AbortReason.NOT_SPECIFIED, "it sent too much of an object that failed")

@@ -72,7 +72,6 @@ class Leg:
         free = [each for each in self._berths if each.is_free]
         suiting = next((each for each in free if self._suits(each, operation, wanted)), None)
         if suiting is not None:
-            suiting.take()
             ready(suiting)
             return
         for each in free:
@@ -127,9 +126,9 @@ class Leg:
     def _suits(self, berth: Berth, operation: Operation, wanted: Wanted) -> bool:
         """Whether the lease in hand serves as well as a new one would."""
         lease, held = berth.lease, berth.lease.contexts
-        if lease.upstream in wanted.avoid or (wanted.fresh and berth.is_stale):
+        if wanted.fresh or lease.upstream in wanted.avoid:
             return False
-        is_bound = berth.is_kept or self.terms.affinity(operation.command) is not None
-        if not is_bound or (lease.is_recalled and not berth.is_kept):
+        is_bound = self.terms.affinity(operation.command) is not None
+        if not berth.is_kept and (lease.is_recalled or not is_bound):
             return False
         return wanted.context in held if wanted.exactly is None else held.keys() == wanted.exactly

@@ -22,8 +22,8 @@ from relay.wire.negotiation import Context
 class Operation:
     """A request with all its responses.
 
-    `context_id` is the invoker's, `performed_on` the performer's. `berth` is where the upstream's
-    party is, be it the performer or the invoker. `response` is the last one, which has come, or
+    `context_id` is the invoker's, `performed_on` the performer's; `berth` is where that is, unless
+    the caller performs. `response` is the last one, which has come, or
     begun to; `is_answered`: all of it has left for the invoker. `failures` on upstreams so far, and
     the `choice` that follows from them.
     """

@@ -116,8 +116,8 @@ class Manners:
 class Fault(Enum):
     """Whose fault it is that a lease is aborted."""
 
-    CALLER = auto()
-    """It has gone, or wants what the lease does not give: nothing is said of the upstream."""
+    ELSEWHERE = auto()
+    """The caller has gone, or a record was lost: nothing is said of the upstream."""
     UPSTREAM = auto()
     """It broke the rules, took nothing, or did not answer in time."""
 
@@ -142,8 +142,8 @@ class Lease(Source, Sink, Protocol):
         """The upstream's."""
 
     @property
-    def is_reused(self) -> bool:
-        """Whether it has rested in the pool: it may have been closed there without a sign."""
+    def is_stale(self) -> bool:
+        """Whether it may have been closed before the operation at hand began, for all one knows."""
 
     @property
     def is_recalled(self) -> bool:

@@ -16,7 +16,7 @@ from itertools import count
 
 import attrs
 
-from relay.bridge.exchange import Exchange, Keeping
+from relay.bridge.exchange import Exchange, Retention
 from relay.bridge.leg import Leg
 from relay.bridge.outcome import End, Outcome
 from relay.bridge.party import Party
@@ -61,7 +61,7 @@ class Rules:
     routes: Sequence[Route]
     maximum: int
     enter: Callable[[], bool]
-    keeping: Keeping
+    retention: Retention
     window: int = 1
 
 
@@ -170,7 +170,7 @@ class Session:
             self.upstreams,
             self.clock,
             self.outcome,
-            self.rules.keeping,
+            self.rules.retention,
             self._abort,
             size,
         )

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
-from relay.bridge.exchange import Keeping
+from relay.bridge.exchange import Retention
 from relay.bridge.outcome import Outcome
 from relay.bridge.ports import Upstreams
 from relay.bridge.session import Rules, Session
@@ -58,14 +58,14 @@ class Listener(Factory):
         census: Census,
         limits: Limits,
         maximum: int,
-        keeping: Keeping,
+        retention: Retention,
         window: int = 1,
     ) -> None:
         self.clock = clock
         self.upstreams = upstreams
         self.census = census
         self.limits = limits
-        self.rules = Rules(routes, maximum, census.enter, keeping, window)
+        self.rules = Rules(routes, maximum, census.enter, retention, window)
         self.connections: set[DownstreamAssociation] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> DownstreamAssociation:

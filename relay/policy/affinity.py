@@ -1,7 +1,7 @@
 """Which operations of a crossing keep to one upstream of a pool.
 
 An affinity gives the key of an operation: those with equal keys keep to the upstream that served
-the first of them, as long as it is well. None keeps to nothing. Another policy, by study for one,
+the last of them, as long as it is well. None keeps to nothing. Another policy, by study for one,
 is another function here and a name for it.
 """
 

@@ -26,8 +26,7 @@ class Candidate:
     counts the associations at work or waited for, `size` the bytes sent whose operation is not
     answered yet; `latency` is in seconds, decayed. `share`, above 0 and up to 1, is less than 1
     while it starts slowly. `is_down`: nobody could reach it; `is_ejected`: its failures speak
-    against it; either since `out_since`, in seconds. `may_be_tried`: while it is out, whether the
-    time for its next try has come.
+    against it; either since `out_since`, in seconds.
     """
 
     upstream: str
@@ -40,7 +39,6 @@ class Candidate:
     is_down: bool = False
     is_ejected: bool = False
     out_since: float = 0.0
-    may_be_tried: bool = True
 
 
 class Balancer(Protocol):

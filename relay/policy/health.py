@@ -88,7 +88,8 @@ class Health:
         """Whether it is out because it could not be reached, not (only) for its failures."""
         return self._state is _State.DOWN
 
-    def is_out(self, now: float) -> bool:
+    @property
+    def is_out(self) -> bool:
         """Whether it went out and has not returned."""
         return self._state is not _State.WELL
 
@@ -105,7 +106,7 @@ class Health:
     def failed(self, now: float) -> bool:
         """It failed at an operation; True where that ejects it now. While out it changes nothing:
         these are the operations that were on their way when it went out."""
-        if self.is_out(now):
+        if self.is_out:
             return False
         self._in_a_row += 1
         self._recent.decay(now)
@@ -121,7 +122,7 @@ class Health:
         While it is out the time to the next try doubles. Not before that try was due, though:
         several callers may have asked at once, and that is one sign and not many.
         """
-        if not self.is_out(now):
+        if not self.is_out:
             self._eject(now, _State.DOWN)
             return True
         self._state = _State.DOWN
@@ -131,7 +132,7 @@ class Health:
 
     def returned(self, now: float) -> None:
         """It is proved to be alive. What was counted before is forgotten; well, it stays so."""
-        if self.is_out(now):
+        if self.is_out:
             self._state = _State.WELL
             self._returned_at = now
             self._in_a_row = 0
@@ -144,7 +145,7 @@ class Health:
     def share(self, now: float) -> float:
         """How much of its load it may have: above 0, and 1 unless it returned a moment ago."""
         slow_start = self.judgement.slow_start
-        if self._returned_at is None or self.is_out(now) or slow_start <= 0:
+        if self._returned_at is None or self.is_out or slow_start <= 0:
             return 1.0
         grown = max(0.0, now - self._returned_at) / slow_start
         return min(1.0, LEAST_SHARE + (1.0 - LEAST_SHARE) * grown)

@@ -227,7 +227,7 @@ class AssociationProtocol(Protocol):
 
     def drop(self) -> None:
         """Close at once."""
-        self._gathered.clear()
+        self._taken()
         if self._is_open:
             self._wire.abortConnection()
 

@@ -44,7 +44,7 @@ class Condition:
     @property
     def is_out(self) -> bool:
         """Whether it went out, and has not returned."""
-        return self.health.is_out(self._now)
+        return self.health.is_out
 
     @property
     def may_be_tried(self) -> bool:
@@ -111,7 +111,9 @@ class Condition:
         if why.is_abort:
             self._refused(str(why))
             self._is_there()
-        elif not is_probe:
+        elif is_probe:
+            self.is_in_doubt = False
+        else:
             self.failed(str(why))
 
     def unreachable(self, why: str) -> None:
@@ -130,7 +132,7 @@ class Condition:
 
     def _refused(self, text: str) -> None:
         level = LogLevel.debug if text == self._said else LogLevel.warn
-        self._said = text
+        self._said, self.is_in_doubt = text, False
         self.log.emit(level, "upstream {name}: {why}", name=self.name, why=text)
 
     def congested(self, why: Exception, living: int) -> None:

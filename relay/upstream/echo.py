@@ -128,7 +128,7 @@ class _Echo:
 
     def _failed(self, why: str) -> None:
         # One that has rested is given up without a word about its upstream, which may be well.
-        fault = Fault.CALLER if self.association.is_reused else Fault.UPSTREAM
+        fault = Fault.ELSEWHERE if self.association.is_reused else Fault.UPSTREAM
         self.association.abort(why, fault)
         self._tell(False)
 

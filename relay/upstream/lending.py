@@ -63,12 +63,13 @@ class Lender:
         if not is_alive:
             self.changed()
         elif waiter in self.line:
+            # The C-ECHO was no part of the lease that begins now.
+            association.lend()
             self._lend(waiter, association)
         else:
             association.give_back()
 
     def _lend(self, waiter: Waiter, association: UpstreamAssociation) -> None:
-        association.lend()
         self.warmth.leased(association)
         self.openings.set_adrift(waiter)
         self.line.serve(waiter, association)

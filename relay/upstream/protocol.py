@@ -100,6 +100,7 @@ class UpstreamAssociation(AssociationProtocol):
         """The id of `own`, if it was accepted."""
         self.implementation: Implementation = (None, None)
         self.is_reused = False
+        """Whether it has been leased after a rest."""
         self.is_used = False
         """Whether it has served an operation."""
         self.outstanding = 0
@@ -119,6 +120,12 @@ class UpstreamAssociation(AssociationProtocol):
             # What is left of the read that brought the last answer is nobody else's.
             return False
         return self._unsolicited.is_silent and self.is_silent()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it may have been closed before the operation at hand began."""
+        is_young = self.clock.seconds() - self._since <= STALE_WITHIN
+        return self._has_rested and not self._has_spoken and is_young
 
     @property
     def is_recalled(self) -> bool:
@@ -223,9 +230,7 @@ class UpstreamAssociation(AssociationProtocol):
             return End.FAILED
         if self._lessee is None or not self._is_under_way or self._was_paused:
             return End.ENDED
-        is_young = self.clock.seconds() - self._since <= STALE_WITHIN
-        is_stale = self._has_rested and not self._has_spoken and is_young
-        return End.STALE if is_stale else End.FAILED
+        return End.STALE if self.is_stale else End.FAILED
 
     def _why(self, loss: Loss) -> str:
         if loss.abort is None and loss.error is None and self.why_lost is not None:
@@ -316,7 +321,7 @@ class UpstreamAssociation(AssociationProtocol):
             return
         self._is_over = True
         why = f"association aborted: {why}"
-        if fault is Fault.CALLER:
+        if fault is Fault.ELSEWHERE:
             self.log.warn("upstream {upstream}: {why}", upstream=self.upstream, why=why)
         self.keeper.gone(self, End.FAILED if fault is Fault.UPSTREAM else End.ENDED, why)
         self.layer.abort(source, reason)

@@ -75,7 +75,7 @@ class Pool:
         """
         if len(self.keepers) == 1:
             # There is nothing to choose.
-            yield from ((each, self.rules.timeout) for each in self._in_service())
+            yield from ((self.keepers[each.upstream], self.rules.timeout) for each in self._places)
             return
         deadline = self.clock.seconds() + self.rules.timeout
         order = self._order(calling_field, prefer, avoid)
@@ -94,14 +94,15 @@ class Pool:
         """Warn, once, where its upstreams do not seem to be one archive."""
         self.kinship.look({name: each.implementation for name, each in self.keepers.items()})
 
-    def _in_service(self) -> list[Keeper]:
-        return [each for each in self.keepers.values() if not each.is_draining]
+    @property
+    def _places(self) -> list[Place]:
+        """Those that are not being taken out."""
+        return [each for each in self.rules.places if not self.keepers[each.upstream].is_draining]
 
     def _order(
         self, calling_field: bytes, prefer: str | None, avoid: Collection[str]
     ) -> list[Candidate]:
-        places = [each for each in self.rules.places if not self.keepers[each.upstream].is_draining]
-        candidates = [_candidate(each, self.keepers[each.upstream]) for each in places]
+        candidates = [_candidate(each, self.keepers[each.upstream]) for each in self._places]
         order = self.balancer.order(candidates, calling_field)
         order = ranked(order, prefer, avoid, self.rules.most_ejected)
         if order and order[0].upstream != prefer:
@@ -123,5 +124,4 @@ def _candidate(place: Place, keeper: Keeper) -> Candidate:
         health.is_down,
         condition.is_out and not health.is_down,
         health.out_since,
-        condition.may_be_tried,
     )

@@ -461,7 +461,8 @@ class AnyOrder(RuleBasedStateMachine):
             before = next(self.numbers)
             self.everybody_does_their_part()
             self.hear()
-            self.crossing.clock.advance(0.01)
+            # Long enough for a retry that was put off.
+            self.crossing.clock.advance(0.8)
             if next(self.numbers) == before + 1 and not self.crossing.bank.wanted:
                 return
         raise AssertionError("it does not settle")

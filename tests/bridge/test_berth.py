@@ -52,12 +52,12 @@ class User:
 class Bench:
     """A berth with an association "a", and the transcript."""
 
-    def __init__(self, is_reused=False, **manners):
+    def __init__(self, **manners):
         self.out: list[str] = []
         self.clock = Clock()
         self.user = User(self.out)
         its = attrs.evolve(MANNERS, **manners)
-        self.lease = Association("a", self.out, held=CONTEXTS, manners=its, is_reused=is_reused)
+        self.lease = Association("a", self.out, held=CONTEXTS, manners=its)
         self.berth = Berth(self.lease, self.user, self.clock)
 
     @property
@@ -97,21 +97,6 @@ def test_it_is_free_unless_something_is_outstanding_or_it_is_over(bench):
     bench.user.busy.clear()
     bench.berth.let_go()
     assert not bench.berth.is_free
-
-
-@pytest.mark.parametrize("is_reused", [True, False])
-def test_it_is_stale_while_what_has_rested_has_not_said_a_word(is_reused):
-    bench = Bench(is_reused)
-    assert bench.berth.is_stale is is_reused
-    bench.lease.says(EVENT)
-    assert not bench.berth.is_stale
-
-
-def test_between_operations_it_rests_like_any_other(bench):
-    bench.lease.says(EVENT)
-    bench.berth.done(F.C_STORE_RQ)
-    bench.berth.take()
-    assert bench.berth.is_stale
 
 
 # how long a lease lasts
@@ -200,7 +185,7 @@ def test_a_lease_on_which_a_dataset_may_still_follow_is_aborted(bench):
     lease.says(request(F.C_ECHO_RQ, dataset=False))
     bench.berth.let_go()
     assert bench.since() == ["received", "a aborted 0,0"]
-    assert lease.fault is Fault.CALLER
+    assert lease.fault is Fault.ELSEWHERE
 
 
 def test_a_lease_that_is_full_is_released_for_the_next_one_would_not_know(bench):
@@ -217,7 +202,7 @@ def test_whom_a_full_lease_had_stopped_reads_on_when_it_goes(bench):
     bench.party.lane.enter(request_, 3)
     lease.fills()
     bench.since()
-    bench.berth.drop("enough", Fault.CALLER)
+    bench.berth.drop("enough", Fault.ELSEWHERE)
     assert bench.since() == ["caller resumed", "a aborted 0,0"]
 
 
@@ -230,7 +215,7 @@ def test_a_lease_is_read_from_when_it_goes_back(bench):
 def test_a_lease_ends_once(bench):
     bench.berth.let_go()
     bench.berth.let_go()
-    assert not bench.berth.drop("nothing", Fault.CALLER)
+    assert not bench.berth.drop("nothing", Fault.ELSEWHERE)
     bench.berth.overdue("nothing")
     bench.berth.close()
     assert bench.since() == ["a given back"]

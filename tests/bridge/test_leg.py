@@ -77,7 +77,11 @@ class Bench:
         delivery = Delivery(command_set, ended=True)
         operation = Operation(some_party(), on, CONTEXTS[on], decode(command_set), delivery)
         operation.choice = choice
-        self.leg.obtain(operation, self.berths.append, self.failures.append)
+        self.leg.obtain(operation, self._perform, self.failures.append)
+
+    def _perform(self, berth):
+        self.berths.append(berth)
+        berth.take()
 
     def lend(self, name="a", held=CONTEXTS, **more):
         lease = Association(name, self.out, held=held, **more)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from relay.bridge.exchange import Keeping
+from relay.bridge.exchange import Retention
 from relay.bridge.ports import Negotiated
 from relay.downstream.listener import Census, Listener
 from relay.downstream.protocol import DownstreamAssociation, Limits
@@ -39,7 +39,7 @@ class Front:
             self.census,
             self.limits,
             MAXIMUM,
-            Keeping(some_budget(), 2**20),
+            Retention(some_budget(), 2**20),
         )
         self.network.listening[PORT] = self.listener
 

@@ -36,7 +36,6 @@ facts: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "is_down": st.booleans(),
         "is_ejected": st.booleans(),
         "out_since": st.floats(0.0, 3.0),
-        "may_be_tried": st.booleans(),
     }
 )
 pools = st.dictionaries(st.sampled_from("abcdef"), facts).map(

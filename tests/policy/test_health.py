@@ -15,7 +15,7 @@ def well(**settings):
 
 
 def facts(health, now):
-    return health.is_out(now), health.is_down
+    return health.is_out, health.is_down
 
 
 def ejected(now=0.0, **settings):
@@ -47,7 +47,7 @@ def test_an_answer_ends_the_row():
         assert not health.failed(now)
         assert not health.failed(now)
         health.answered(now, 0.1)
-    assert not health.is_out(1000.0)
+    assert not health.is_out
 
 
 def test_too_large_a_share_of_failures_ejects_without_a_row():
@@ -96,7 +96,7 @@ def test_what_fails_while_it_is_out_changes_nothing():
 def test_an_answer_does_not_bring_it_back():
     health = ejected()
     health.answered(100.0, 0.1)
-    assert health.is_out(100.0)
+    assert health.is_out
 
 
 def test_after_a_return_the_row_and_the_rate_begin_anew():
@@ -326,8 +326,8 @@ class HealthMachine(RuleBasedStateMachine):
 
     @invariant()
     def it_is_out_from_an_ejection_to_a_return_and_at_no_other_time(self):
-        assert self.health.is_out(self.now) is self.was_out
-        assert self.health.is_out(self.now + 1e6) is self.was_out
+        assert self.health.is_out is self.was_out
+        assert self.health.is_out is self.was_out
         assert self.was_out or not self.health.is_down
 
     @invariant()

@@ -164,7 +164,7 @@ class Asking(KeeperCase):
         association.pauseProducing()
         association.resumeProducing()
         self.assertEqual(told, [True])
-        association.abort("it was enough", Fault.CALLER)
+        association.abort("it was enough", Fault.ELSEWHERE)
 
 
 class Contexts(KeeperCase):

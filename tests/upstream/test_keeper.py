@@ -88,7 +88,7 @@ class Bounds(KeeperCase):
     def test_an_association_that_ends_makes_room_for_who_waits(self):
         held = [self.rig.lease(), self.rig.lease()]
         self.rig.ask()
-        held[0].abort("it was enough", Fault.CALLER)
+        held[0].abort("it was enough", Fault.ELSEWHERE)
         self.network.settle()
         self.assertEqual(len(self.rig.given), 1)
         self.assertIsNot(self.rig.given[0], held[0])
@@ -385,7 +385,7 @@ class Stopping(KeeperCase):
         idle, leased = self.rig.lease(), self.rig.lease()
         self.rig.give_back(idle)
         aborted = self.rig.lease(fresh())
-        aborted.abort("it was enough", Fault.CALLER)
+        aborted.abort("it was enough", Fault.ELSEWHERE)
         self.never_answers()
         self.rig.ask(fresh())
         self.network.settle()
@@ -404,7 +404,7 @@ class Stopping(KeeperCase):
         self.assertEqual(self.network.getDelayedCalls(), [])
 
     def test_a_stop_waits_for_what_was_aborted_before(self):
-        self.rig.lease().abort("it was enough", Fault.CALLER)
+        self.rig.lease().abort("it was enough", Fault.ELSEWHERE)
         self.archive.associations[0].transport.pauseProducing()
         stopped = self.keeper.stop()
         self.network.wait(CLOSING_TIMEOUT / 2)

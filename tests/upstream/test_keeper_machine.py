@@ -89,7 +89,7 @@ ENDS: dict[str, Callable[[UpstreamAssociation], None]] = {
     "given back": UpstreamAssociation.give_back,
     "released": UpstreamAssociation.release,
     "aborted for its caller": partial(
-        UpstreamAssociation.abort, why="the caller has gone", fault=Fault.CALLER
+        UpstreamAssociation.abort, why="the caller has gone", fault=Fault.ELSEWHERE
     ),
     "aborted for its upstream": partial(
         UpstreamAssociation.abort, why="nonsense", fault=Fault.UPSTREAM

@@ -64,7 +64,7 @@ class Waiting(KeeperCase):
         self.never_answers()
         self.rig.ask(fresh(), timeout=6)
         self.network.wait(5)
-        held[0].abort("it was enough", Fault.CALLER)
+        held[0].abort("it was enough", Fault.ELSEWHERE)
         self.network.wait(1)
         # Its waiter has waited for long enough, and the upstream has had one second.
         self.assertEqual(str(self.rig.given[0]), "waited 6 s for an answer")
@@ -185,7 +185,7 @@ class Failing(KeeperCase):
         self.assertTrue(self.keeper.is_reachable)
 
     def test_an_association_aborted_for_its_fault_is_a_failure_for_its_caller_is_not(self):
-        self.rig.lease().abort("the caller has gone", Fault.CALLER)
+        self.rig.lease().abort("the caller has gone", Fault.ELSEWHERE)
         self.network.settle()
         self.assertTrue(self.keeper.is_reachable)
         self.rig.lease().abort("nonsense", Fault.UPSTREAM)

@@ -357,7 +357,7 @@ class Leased(ProtocolCase):
 
     def test_aborting_says_so_once_and_nothing_is_heard_after(self):
         association = self.leased()
-        association.abort("the caller has gone", Fault.CALLER)
+        association.abort("the caller has gone", Fault.ELSEWHERE)
         association.abort("twice", Fault.UPSTREAM)
         association.release()
         self.says(p_data(pdv(ECHO, 3, b"too late")))
