@@ -282,3 +282,22 @@ class Overflow(Protocol):
 
     def close(self) -> None:
         """They are not needed any more."""
+
+
+@attrs.frozen
+class Requester:
+    """Who asked for storage commitment: its own AE title, and the one that it called."""
+
+    calling: str
+    called: str
+
+
+class Transactions(Protocol):
+    """Who asked for which storage commitment, remembered also across a restart."""
+
+    def remember(self, uid: str, requester: Requester, done: Callable[[bool], None]) -> None:
+        """Note whose the Transaction UID is. `done` hears whether that is kept for certain: not
+        where it could not be written, nor where it is somebody else's already."""
+
+    def find(self, uid: str, done: Callable[[Requester | None], None]) -> None:
+        """Whose the Transaction UID is, as far as is known."""
