@@ -1,4 +1,4 @@
-"""Checks that reach beyond the file: endpoint descriptions, PEM files, folders.
+"""Checks that reach beyond the file: endpoint descriptions, PEM files, folders, databases.
 
 They do what the relay itself will do, so that a mistake shows before any port opens: files are
 loaded by OpenSSL, and a temporary file is made in the folder for them.
@@ -19,12 +19,14 @@ from .mistakes import Unexpected, describe, quoted
 from .model import Outside
 
 _KINDS = {"tcp", "tcp6", "unix", "systemd"}
+_SQLITE = b"SQLite format 3\0"
 EXPECTED: Mapping[Outside, str] = {
     Outside.ENDPOINT: 'a Twisted endpoint (tcp, tcp6, unix, systemd) such as "tcp:port=11112"',
     Outside.CERTIFICATE: "a PEM file with a certificate, its chain behind it",
     Outside.KEY: "a PEM file with a private key, without a passphrase",
     Outside.AUTHORITIES: "a PEM file with certificates of authorities",
     Outside.FOLDER: "a folder that the relay may write to",
+    Outside.DATABASE: "an SQLite database that the relay may write to, or a name for a new one",
 }
 
 
@@ -103,6 +105,16 @@ def pem(kind: Outside, path: Path) -> None:
         raise Unexpected(f"{name}, which does not load ({why})", expected) from error
 
 
+def file(kind: Outside, path: Path) -> None:
+    """Raise `Unexpected` unless the file or folder is what it should be."""
+    if kind is Outside.FOLDER:
+        folder(path)
+    elif kind is Outside.DATABASE:
+        database(path)
+    else:
+        pem(kind, path)
+
+
 def folder(path: Path) -> None:
     """Raise `Unexpected` unless temporary files can be made in this folder."""
     try:
@@ -110,6 +122,31 @@ def folder(path: Path) -> None:
     except OSError as error:
         found = f"{name_of(path)}, which takes no files ({error.strerror})"
         raise Unexpected(found, EXPECTED[Outside.FOLDER]) from error
+
+
+def database(path: Path) -> None:
+    """Raise `Unexpected` unless SQLite can write this file, which need not be there yet."""
+    name, expected = name_of(path), EXPECTED[Outside.DATABASE]
+    try:
+        TemporaryFile(dir=path.parent).close()  # the journal will be beside it
+    except OSError as error:
+        found = f"{name}, whose folder takes no files ({error.strerror})"
+        raise Unexpected(found, expected) from error
+    try:
+        is_one = _is_database(path)
+    except OSError as error:
+        raise Unexpected(f"{name}, which cannot be written ({error.strerror})", expected) from error
+    if not is_one:
+        raise Unexpected(f"{name}, which is something else", expected)
+
+
+def _is_database(path: Path) -> bool:
+    """Whether the file is empty, not there, or begins as one of SQLite does."""
+    try:
+        with path.open("r+b") as opened:
+            return opened.read(len(_SQLITE)) in {b"", _SQLITE}
+    except FileNotFoundError:
+        return True
 
 
 def name_of(path: Path) -> str:

@@ -19,7 +19,7 @@ from relay.policy.leasing import Reuse
 from .checks import name_of, pem
 from .mistakes import Step, Unexpected, describe, nearest
 from .model import ClientTLS, Configuration, Failover, Outside, Pool, ServerTLS, Upstream
-from .values import Check
+from .validators import Check
 
 Table = Mapping[str, Any]
 

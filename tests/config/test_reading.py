@@ -29,7 +29,7 @@ from relay.config import (
     parse,
 )
 from relay.config.structuring import key_of
-from relay.config.values import Check
+from relay.config.validators import Check
 from relay.policy.leasing import Reuse
 from tests.config import pki
 from tests.config.toml import least, written
@@ -198,7 +198,8 @@ def test_an_unknown_key_is_answered_with_the_known_ones_and_the_nearest():
         ("zzz", None),
     ]
     assert {mistake.found for mistake in found} == {"an unknown key"}
-    assert found[-1].expected == "one of failover, listener, pool, relay, route, upstream"
+    known = "association_policy, commitment, failover, listener, pool, relay, route, upstream"
+    assert found[-1].expected == f"one of {known}"
 
 
 WHERE = {

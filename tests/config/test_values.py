@@ -7,6 +7,7 @@ import pytest
 
 from relay.config import values
 from relay.config.mistakes import Unexpected
+from relay.config.validators import Names
 from relay.policy.affinity import AFFINITIES
 from relay.policy.balancing import BALANCERS
 from relay.policy.services import SERVICES
@@ -123,7 +124,7 @@ def test_none_passes_where_the_field_allows_it():
     values.service_names(None, FIELD, None)
 
 
-def wrong(names: values.Names, value: list[object]) -> list[tuple[tuple[str | int, ...], str]]:
+def wrong(names: Names, value: list[object]) -> list[tuple[tuple[str | int, ...], str]]:
     with pytest.raises(ExceptionGroup) as raised:
         names(None, FIELD, value)
     errors = [error for error in raised.value.exceptions if isinstance(error, Unexpected)]
