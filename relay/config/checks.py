@@ -6,6 +6,7 @@ loaded by OpenSSL, and a temporary file is made in the folder for them.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -126,27 +127,30 @@ def folder(path: Path) -> None:
 
 def database(path: Path) -> None:
     """Raise `Unexpected` unless SQLite can write this file, which need not be there yet."""
-    name, expected = name_of(path), EXPECTED[Outside.DATABASE]
-    try:
-        TemporaryFile(dir=path.parent).close()  # the journal will be beside it
-    except OSError as error:
-        found = f"{name}, whose folder takes no files ({error.strerror})"
-        raise Unexpected(found, expected) from error
-    try:
-        is_one = _is_database(path)
-    except OSError as error:
-        raise Unexpected(f"{name}, which cannot be written ({error.strerror})", expected) from error
-    if not is_one:
-        raise Unexpected(f"{name}, which is something else", expected)
+    if why := _why_no_folder(path.parent) or _why_no_database(path):
+        raise Unexpected(f"{name_of(path)}, {why}", EXPECTED[Outside.DATABASE])
 
 
-def _is_database(path: Path) -> bool:
-    """Whether the file is empty, not there, or begins as one of SQLite does."""
+def _why_no_folder(path: Path) -> str | None:
     try:
+        TemporaryFile(dir=path).close()  # as the journal of a database will be
+    except OSError as error:
+        return f"whose folder takes no files ({error.strerror})"
+    return None
+
+
+def _why_no_database(path: Path) -> str | None:
+    """What speaks against a file that is there: it is empty, or begins as one of SQLite does."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "which is no file"
         with path.open("r+b") as opened:
-            return opened.read(len(_SQLITE)) in {b"", _SQLITE}
+            is_one = opened.read(len(_SQLITE)) in {b"", _SQLITE}
     except FileNotFoundError:
-        return True
+        return None
+    except OSError as error:
+        return f"which cannot be written ({error.strerror})"
+    return None if is_one else "which is something else"
 
 
 def name_of(path: Path) -> str:
