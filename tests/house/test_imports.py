@@ -28,6 +28,7 @@ ROOMS = {
     "downstream": {"", "wire", "policy", "bridge", "config", "transport", "downstream"},
     "upstream": {"", "wire", "policy", "bridge", "config", "transport", "upstream"},
 }
+ROOMS["bindings"] = {*ROOMS, "bindings"}
 ROOMS["service"] = {*ROOMS, "service"}
 ROOMS["reloading"] = {*ROOMS, "reloading"}
 ROOMS["tap"] = {*ROOMS, "tap", "demo"}
