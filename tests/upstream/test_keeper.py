@@ -19,9 +19,9 @@ from relay.upstream.protocol import RELEASE_TIMEOUT
 from relay.wire.pdu import ReleaseRP, ReleaseRQ
 from tests.peers import accept_all
 from tests.upstream.rig import CT, ECHO, IDENTIFIED, KeeperCase, fresh, wants
+from tests.upstream.test_protocol import dataset
 
 OTHER = Titles(b"OTHER".ljust(16))
-from tests.upstream.test_protocol import dataset
 
 MANY = Limits(maximum=8, max_idle=8, idle_timeout=30.0)
 
