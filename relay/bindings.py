@@ -10,6 +10,8 @@ from ipaddress import ip_network
 
 from relay import config
 from relay.bridge.ports import Manners
+from relay.config.secret_files import read_passcode
+from relay.credentials import USERNAME_AND_PASSCODE
 from relay.downstream.protocol import Limits as Patience
 from relay.policy.affinity import AFFINITIES
 from relay.policy.health import Judgement
@@ -20,6 +22,10 @@ from relay.policy.routing import Route
 from relay.policy.showing import ShowCalled, Showing
 from relay.upstream.limits import Limits
 from relay.upstream.rules import Place, PoolRules
+from relay.wire.user_information import UserIdentityRQ
+
+USERNAME = 1
+"""User-Identity-Type."""
 
 
 def directory(configuration: config.Configuration) -> Directory:
@@ -85,6 +91,17 @@ def manners(upstream: config.Upstream) -> Manners:
     return Manners(
         upstream.response_timeout, upstream.stall_timeout, upstream.linger, upstream.reuse
     )
+
+
+def identity(upstream: config.Upstream) -> UserIdentityRQ | None:
+    """What an upstream is shown of users, if it is not what callers show. It is read once."""
+    its = upstream.identity
+    if its is None:
+        return None
+    name = its.username.encode()
+    if its.passcode_file is None:
+        return UserIdentityRQ(USERNAME, False, name)
+    return UserIdentityRQ(USERNAME_AND_PASSCODE, False, name, read_passcode(its.passcode_file))
 
 
 def limits(upstream: config.Upstream) -> Limits:

@@ -31,6 +31,7 @@ from relay.bridge.addressing import Registers
 from relay.bridge.exchange import Retention
 from relay.bridge.record import Budget
 from relay.bridge.session import Rules
+from relay.credentials import Credentials
 from relay.downstream.listener import Census, Listener
 from relay.scratch import Scratch
 from relay.transactions import Transactions
@@ -171,7 +172,8 @@ def _keeper(
     reactor: Any, name: str, upstream: config.Upstream, own: bytes, random: Random
 ) -> Keeper:
     called, manners = upstream.address.ae_title, bindings.manners(upstream)
-    dialer = Dialer(reactor, _endpoint(reactor, upstream), called, upstream.max_pdu, manners)
+    endpoint, identity = _endpoint(reactor, upstream), bindings.identity(upstream)
+    dialer = Dialer(reactor, endpoint, called, upstream.max_pdu, manners, identity)
     limits, judgement = bindings.limits(upstream), bindings.judgement(upstream)
     keeper = Keeper(name, reactor, dialer, limits, own, judgement, random)
     if upstream.drain:
@@ -203,7 +205,13 @@ def _door(
     each: config.Listener,
 ) -> Door:
     own = Census(each.max_associations or census.limit, within=census)
-    its = rules(maximum=each.max_pdu, enter=own.enter, window=each.max_operations)
+    users = each.credentials
+    its = rules(
+        maximum=each.max_pdu,
+        enter=own.enter,
+        window=each.max_operations,
+        identities=None if users is None else Credentials.of(users, reactor),
+    )
     listener = Listener(reactor, bank, its, own, bindings.patience(each), each.name)
     factory: Any = listener
     if each.tls is not None:

@@ -23,6 +23,7 @@ from relay.wire.negotiation import Answer, Context, Offer
 from relay.wire.pdu import AssociateAC, AssociateRJ, AssociateRQ
 from relay.wire.reader import Buffer, Fragments
 from relay.wire.upperlayer import Loss
+from relay.wire.user_information import UserIdentityRQ
 
 
 class Timer(Protocol):
@@ -292,6 +293,13 @@ class Overflow(Protocol):
 
     def close(self) -> None:
         """They are not needed any more."""
+
+
+class Identities(Protocol):
+    """Who may call, by the user identity that is shown (PS3.7 D.3.3.7)."""
+
+    def check(self, identity: UserIdentityRQ | None, done: Callable[[bool], None]) -> None:
+        """Whether it belongs to somebody who may."""
 
 
 @attrs.frozen

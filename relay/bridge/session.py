@@ -24,15 +24,23 @@ from relay.bridge.legs import Legs
 from relay.bridge.negotiating import Agreed, Negotiation
 from relay.bridge.outcome import End, Outcome
 from relay.bridge.party import Party
-from relay.bridge.ports import Asked, Clock, Downstream, NegotiationResult, Upstreams
-from relay.policy.admission import UNAVAILABLE, judge
+from relay.bridge.ports import (
+    Asked,
+    Clock,
+    Downstream,
+    Identities,
+    NegotiationResult,
+    Upstreams,
+)
+from relay.policy.admission import IDENTITY_REFUSED, UNAVAILABLE, judge
 from relay.policy.planning import Directory, Plan
 from relay.policy.routing import Caller, Way
 from relay.wire.errors import AbortReason, AbortSource, ProtocolError
-from relay.wire.negotiation import LONGEST_USER_INFORMATION, Offer, acceptance, window
+from relay.wire.negotiation import LONGEST_USER_INFORMATION, Answer, Offer, acceptance, window
 from relay.wire.pdu import AssociateAC, AssociateRJ, AssociateRQ
 from relay.wire.reader import Fragments
 from relay.wire.upperlayer import Loss
+from relay.wire.user_information import UserIdentityAC
 
 _private_names = count(1)
 
@@ -43,7 +51,8 @@ class Rules:
 
     `enter` counts a request for an association, once, and tells whether there is room for it.
     `window` is the most operations that a caller may have outstanding, if it asks for more than
-    one. `registers` are those of all listeners together.
+    one. `registers` are those of all listeners together. With `identities` a caller has to show who
+    its user is, and that is not passed on.
     """
 
     directory: Directory
@@ -52,6 +61,7 @@ class Rules:
     retention: Retention
     registers: Registers = attrs.field(factory=Registers)
     window: int = 1
+    identities: Identities | None = None
 
 
 @attrs.define(eq=False)
@@ -100,7 +110,23 @@ class Session:
         if isinstance(plan, AssociateRJ):
             self._reject(plan)
             return
-        offer = Offer.of(request)
+        if self.rules.identities is None:
+            self._admit(request, plan, Offer.of(request))
+        else:
+            identity = request.user_information.user_identity
+            self.rules.identities.check(identity, partial(self._identified, request, plan))
+
+    def _identified(self, request: AssociateRQ, plan: Plan, is_known: bool) -> None:
+        """The caller has shown who its user is, which is nobody else's business."""
+        if self._over:
+            return
+        if is_known:
+            self._admit(request, plan, attrs.evolve(Offer.of(request), user_identity=None))
+        else:
+            self._reject(IDENTITY_REFUSED)
+
+    def _admit(self, request: AssociateRQ, plan: Plan, offer: Offer) -> None:
+        """It may come in: have its offer answered."""
         if offer.user_identity is not None:
             self._private = next(_private_names)
         agreed = partial(self._agreed, offer, plan.late)
@@ -132,7 +158,7 @@ class Session:
         assert self._request is not None
         maximum = min(self.rules.maximum, agreed.maximum)
         granted = window(self._request, self.rules.window)
-        accepting = acceptance(self._request, agreed.answer, maximum, granted)
+        accepting = acceptance(self._request, self._answered(agreed.answer), maximum, granted)
         if accepting.user_information.length > LONGEST_USER_INFORMATION:
             self._reject(UNAVAILABLE)
             return
@@ -142,6 +168,15 @@ class Session:
             if not part.is_late:
                 legs.add(part.ways[0], part.accepted, part.upstream)
         self.downstream.accept(accepting, self._request)
+
+    def _answered(self, answer: Answer) -> Answer:
+        """With a word about the user identity, if the relay itself was to judge it."""
+        assert self._request is not None
+        identity = self._request.user_information.user_identity
+        if self.rules.identities is None or identity is None:
+            return answer
+        said = UserIdentityAC(b"") if identity.positive_response_requested else None
+        return attrs.evolve(answer, user_identity_response=said)
 
     def _legs(self, offer: Offer, late: frozenset[int], agreed: Agreed) -> Legs:
         self.party.contexts = agreed.answer.in_force(offer)

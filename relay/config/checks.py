@@ -18,6 +18,7 @@ from twisted.internet.protocol import Factory
 
 from .mistakes import Unexpected, describe, quoted
 from .model import Outside
+from .secret_files import read_passcode, read_users
 
 _KINDS = {"tcp", "tcp6", "unix", "systemd"}
 _SQLITE = b"SQLite format 3\0"
@@ -27,6 +28,8 @@ EXPECTED: Mapping[Outside, str] = {
     Outside.KEY: "a PEM file with a private key, without a passphrase",
     Outside.AUTHORITIES: "a PEM file with certificates of authorities",
     Outside.FOLDER: "a folder that the relay may write to",
+    Outside.USERS: "a file of users and bcrypt hashes, as htpasswd -B makes it",
+    Outside.PASSCODE: "a file whose first line is a passcode",
     Outside.DATABASE: "an SQLite database that the relay may write to, or a name for a new one",
 }
 
@@ -86,6 +89,10 @@ def _load_authorities(path: Path) -> None:
     SSL.Context(SSL.TLS_METHOD).load_verify_locations(str(path))
 
 
+_SECRETS: Mapping[Outside, Callable[[Path], object]] = {
+    Outside.USERS: read_users,
+    Outside.PASSCODE: read_passcode,
+}
 _LOADERS: Mapping[Outside, Callable[[Path], None]] = {
     Outside.CERTIFICATE: _load_chain,
     Outside.KEY: _load_key,
@@ -112,8 +119,21 @@ def file(kind: Outside, path: Path) -> None:
         folder(path)
     elif kind is Outside.DATABASE:
         database(path)
+    elif kind in _SECRETS:
+        secret(kind, path)
     else:
         pem(kind, path)
+
+
+def secret(kind: Outside, path: Path) -> None:
+    """Raise `Unexpected` unless the file has what it should; no secret is quoted."""
+    try:
+        _SECRETS[kind](path)
+    except OSError as error:
+        found = f"{name_of(path)}, which cannot be read ({error.strerror})"
+        raise Unexpected(found, EXPECTED[kind]) from error
+    except Unexpected as error:
+        raise Unexpected(f"{name_of(path)}: {error.found}", error.expected) from error
 
 
 def folder(path: Path) -> None:

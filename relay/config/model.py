@@ -40,6 +40,8 @@ class Outside(Enum):
     AUTHORITIES = auto()
     FOLDER = auto()
     DATABASE = auto()
+    USERS = auto()
+    PASSCODE = auto()
 
 
 @attrs.frozen
@@ -87,7 +89,8 @@ class ServerTLS:
 class Listener:
     """A port with its rules. `artim` is the timer of PS3.8 9.1.5, `max_pdu` that of PS3.8 D.1.
 
-    `name` is for routes that are for some listeners only.
+    `name` is for routes that are for some listeners only. With `credentials` a caller has to be a
+    user of that file (PS3.7 D.3.3.7), whose identity is not passed on.
 
     `max_operations` is for callers that negotiate an asynchronous operations window, of PS3.7
     D.3.3.3.
@@ -103,6 +106,7 @@ class Listener:
     idle_timeout: float = attrs.field(default=0.0, validator=values.seconds)
     max_operations: int = attrs.field(default=4, validator=values.operations)
     name: str | None = attrs.field(default=None, validator=values.listener_name)
+    credentials: Annotated[Path, Outside.USERS] | None = None
 
 
 @attrs.frozen
@@ -113,6 +117,14 @@ class ClientTLS:
     certificate: Annotated[Path, Outside.CERTIFICATE] | None = None
     key: Annotated[Path, Outside.KEY] | None = None
     server_name: str | None = attrs.field(default=None, validator=values.host)
+
+
+@attrs.frozen
+class Identity:
+    """The user identity to show an upstream (PS3.7 D.3.3.7), in the place of callers' own."""
+
+    username: str = attrs.field(validator=values.username)
+    passcode_file: Annotated[Path, Outside.PASSCODE] | None = None
 
 
 @attrs.frozen
@@ -145,6 +157,7 @@ class Upstream:
     eject_shortest: float = attrs.field(default=1.0, validator=values.some_seconds)
     eject_longest: float = attrs.field(validator=values.some_seconds)
     slow_start: float = attrs.field(default=10.0, validator=values.seconds)
+    identity: Identity | None = None
 
     @max_idle.default
     def _as_many_as_there_may_be(self) -> int:

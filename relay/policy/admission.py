@@ -36,6 +36,10 @@ TOO_MANY = AssociateRJ(
     RejectSource.SERVICE_PROVIDER_PRESENTATION,
     PresentationRejectReason.LOCAL_LIMIT_EXCEEDED,
 )
+IDENTITY_REFUSED = AssociateRJ(
+    RejectResult.TRANSIENT, RejectSource.SERVICE_PROVIDER_ACSE, ACSERejectReason.NO_REASON
+)
+"""A user identity that does not verify, or none where one is asked for."""
 UNAVAILABLE = AssociateRJ(
     RejectResult.TRANSIENT,
     RejectSource.SERVICE_PROVIDER_PRESENTATION,

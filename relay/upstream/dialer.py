@@ -17,6 +17,7 @@ from relay.upstream.ends import Unreachable
 from relay.upstream.protocol import Keeping, UpstreamAssociation
 from relay.wire.negotiation import Offer
 from relay.wire.pdu import ae_field
+from relay.wire.user_information import UserIdentityRQ
 
 
 class _Once(Factory):
@@ -33,13 +34,17 @@ class _Once(Factory):
 
 @attrs.define(eq=False)
 class Dialer:
-    """Calls one upstream at `endpoint` by its AE title; `maximum` is announced, in bytes."""
+    """Calls one upstream at `endpoint` by its AE title; `maximum` is announced, in bytes.
+
+    `identity`, where it is given, is shown in the place of any caller's own.
+    """
 
     clock: IReactorTime
     endpoint: IStreamClientEndpoint
     called: str
     maximum: int
     manners: Manners
+    identity: UserIdentityRQ | None = None
 
     def association(
         self, keeper: Keeping, titles: Titles, offer: Offer, verifies: bool = False
@@ -50,6 +55,8 @@ class Dialer:
         """
         own = verification(offer) if verifies else None
         proposed = offer if own is None else attrs.evolve(offer, contexts=(*offer.contexts, own))
+        if self.identity is not None:
+            proposed = attrs.evolve(proposed, user_identity=self.identity)
         called = ae_field(self.called) if titles.called is None else titles.called
         request = proposed.request(titles.calling, called, self.maximum)
         return UpstreamAssociation(self.clock, keeper, self.manners, offer, request, own)

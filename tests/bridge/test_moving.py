@@ -98,6 +98,12 @@ def answers(crossing, pool):
     crossing.bank.answer(pool, Negotiated("a", accepting(asked.offer), ROOMY))
 
 
+def text(message, element):
+    found = value(message.command_set, element)
+    assert found is not None
+    return text_of(found)
+
+
 def statuses(crossing):
     return [each.command.status for each in crossing.caller.got if each.command.is_response]
 
@@ -114,7 +120,7 @@ def test_the_archive_is_told_to_move_to_the_relay_under_an_id_of_its_own(scene):
     _, _, first = scene.moves("CT_1")
     _, _, second = scene.moves("CT_2")
     for each in (first, second):
-        assert text_of(value(each.command_set, MOVE_DESTINATION)) == "RELAY"
+        assert text(each, MOVE_DESTINATION) == "RELAY"
         assert each.dataset == b"STUDY"
     assert first.command.message_id != second.command.message_id
 
@@ -164,7 +170,7 @@ def test_a_destination_that_nobody_leads_to_is_answered_a801(moving):
 
 def test_an_alias_replaces_the_destination_and_nothing_else():
     crossing, a, sent = Scene(ALIASES).moves("CT_1", message_id=99)
-    assert text_of(value(sent.command_set, MOVE_DESTINATION)) == "R_CT1"
+    assert text(sent, MOVE_DESTINATION) == "R_CT1"
     a.says(reply(F.C_MOVE_RQ, 99), on=7)
     assert statuses(crossing) == [0]
 
@@ -214,7 +220,7 @@ def test_moves_to_several_destinations_come_back_on_one_association_in_any_order
         crossing.caller.says(store("RELAY", sent.command.message_id), "PIXELS", on=3)
         assert crossing.bank.wanted[0][0].asked.pool == pool
         its = crossing.lends(pool, {3: CT_IMAGE_STORAGE})
-        assert text_of(value(its.got[0].command_set, MOVE_ORIGINATOR)) == originator
+        assert text(its.got[0], MOVE_ORIGINATOR) == originator
         its.says(reply(F.C_STORE_RQ), on=3)
     assert statuses(crossing) == [0, 0]
 

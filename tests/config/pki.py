@@ -34,6 +34,16 @@ def issue_all(text: str, folder: Path) -> None:
         for name in {"ca", "client_ca"} & tls.keys():
             authority().cert_pem.write_to_path(str(folder / tls[name]))
 
+    for name, content in SECRETS.items():
+        (folder / name).write_bytes(content)
+
+
+SECRETS = {
+    "users": b"ct1:$2b$04$" + b"x" * 53 + b"\n",
+    "passcode": b"secret\n",
+}
+"""Files of users and passcodes, as conf/ names them."""
+
 
 def _tls_tables(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for table in [*document["listener"], *document["upstream"].values()]:

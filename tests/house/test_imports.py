@@ -24,6 +24,7 @@ ROOMS = {
     "scratch": {"bridge", "scratch"},
     "transactions": {"bridge", "transactions"},
     "config": {"", "wire", "policy", "config"},
+    "credentials": {"", "wire", "policy", "config", "credentials"},
     "transport": {"", "wire", "config", "transport"},
     "downstream": {"", "wire", "policy", "bridge", "config", "transport", "downstream"},
     "upstream": {"", "wire", "policy", "bridge", "config", "transport", "upstream"},

@@ -1,0 +1,37 @@
+"""Files with secrets: users that may call, and the passcode that the relay shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from .mistakes import Unexpected
+
+_HASH = re.compile(rb"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
+LONGEST = 0xFFFF
+"""Bytes of a field of a user identity (PS3.7 D.3.3.7.1)."""
+
+
+def read_users(path: Path) -> Mapping[bytes, bytes]:
+    """Bcrypt hashes by user name. OSError, or `Unexpected` that names the line and no secret."""
+    users: dict[bytes, bytes] = {}
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        if not line.strip() or line.startswith(b"#"):
+            continue
+        user, colon, its = line.partition(b":")
+        if not colon or not user or not _HASH.fullmatch(its.strip()):
+            expected = "a user name, a colon and a bcrypt hash, as htpasswd -B makes them"
+            raise Unexpected(f"line {number}, which is none", expected)
+        users[user] = its.strip()
+    if not users:
+        raise Unexpected("no user", "at least one line, as htpasswd -B makes it")
+    return users
+
+
+def read_passcode(path: Path) -> bytes:
+    """The first line. OSError, or `Unexpected`."""
+    lines = path.read_bytes().splitlines()
+    if not lines or not 0 < len(lines[0]) <= LONGEST:
+        raise Unexpected("no passcode", "a first line that is the passcode")
+    return lines[0]
