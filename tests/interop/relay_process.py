@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 
@@ -30,10 +30,16 @@ class RelayComplained(Exception):
 
 @attrs.frozen
 class Upstream:
-    """An archive on loopback behind TLS, as the relay is told of it; its pool has its name."""
+    """An archive on loopback behind TLS, as the relay is told of it; its pool has its name.
+
+    `keys` and `pool` are further keys of the two tables.
+    """
 
     ae_title: str
     port: int
+    tls: bool = True
+    keys: Mapping[str, Any] = attrs.field(factory=dict, eq=False)
+    pool: Mapping[str, Any] = attrs.field(factory=dict, eq=False)
 
     @property
     def name(self) -> str:
@@ -42,42 +48,52 @@ class Upstream:
 
     def toml(self, ca: Path) -> Iterable[str]:
         """Yield the tables of the upstream and of the pool that holds nothing else."""
-        yield f"[upstream.{self.name}]"
-        yield f"address = {_quoted(f'{self.ae_title}@{LOOPBACK}:{self.port}')}"
-        yield f"tls = {{ ca = {_quoted(str(ca))} }}"
-        yield "max_associations = 16"
-        yield f"[pool.{self.name}]"
-        yield f"upstreams = [{_quoted(self.name)}]"
+        address = {"address": f"{self.ae_title}@{LOOPBACK}:{self.port}"}
+        tls = {"tls": {"ca": str(ca)}} if self.tls else {}
+        keys = {"max_associations": 16, **self.keys}
+        yield from table(f"[upstream.{self.name}]", {**address, **tls, **keys})
+        yield from table(f"[pool.{self.name}]", {"upstreams": [self.name], **self.pool})
+
+
+def modality(ae_title: str, port: int, **keys: Any) -> Upstream:
+    """Return a modality as an upstream: without TLS, and none of its associations is kept."""
+    return Upstream(ae_title, port, tls=False, keys={"reuse": "never", **keys})
 
 
 @attrs.frozen
 class Route:
     """Which upstream serves callers of an AE title, for all services or some.
 
-    Without `called` the route is for callers of the relay's own AE title.
+    Without `called` the route is for callers of the relay's own AE title. `keys` are further keys
+    of its table.
     """
 
     upstream: Upstream
     called: str | None = None
     services: Sequence[str] = ()
+    keys: Mapping[str, Any] = attrs.field(factory=dict)
 
     def toml(self) -> Iterable[str]:
         """Yield the table of the route."""
-        yield "[[route]]"
-        if self.called is not None:
-            yield f"called = {_quoted(self.called)}"
-        if self.services:
-            yield f"services = [{', '.join(map(_quoted, self.services))}]"
-        yield f"pool = {_quoted(self.upstream.name)}"
+        called = {} if self.called is None else {"called": self.called}
+        services = {"services": list(self.services)} if self.services else {}
+        pool = {"pool": self.upstream.name}
+        yield from table("[[route]]", {**called, **services, **pool, **self.keys})
 
 
 @attrs.define
 class Relay(Server):
-    """The relay under test. Leaving its context fails where it gave cause for complaint."""
+    """The relay under test. Leaving its context fails where it gave cause for complaint.
+
+    With a `secure` port it has a second listener there, with TLS, for archives that call back.
+    `tables` are further tables of its configuration, as TOML.
+    """
 
     name: ClassVar[str] = "relay"
     pki: Pki
     routes: Sequence[Route]
+    secure: int = attrs.field(kw_only=True, default=0)
+    tables: str = attrs.field(kw_only=True, default="")
 
     @property
     def config(self) -> Path:
@@ -99,13 +115,34 @@ class Relay(Server):
             raise RelayComplained(log)
 
     def _toml(self) -> Iterable[str]:
-        yield f"[relay]\nae_title = {_quoted(AE_TITLE)}"
-        yield f"[[listener]]\nendpoint = {_quoted(f'tcp:port={self.port}:interface={LOOPBACK}')}"
+        yield from table("[relay]", {"ae_title": AE_TITLE})
+        yield from self._listeners()
         for upstream in dict.fromkeys(route.upstream for route in self.routes):
             yield from upstream.toml(self.pki.ca)
         for route in self.routes:
             yield from route.toml()
+        yield self.tables
+
+    def _listeners(self) -> Iterable[str]:
+        yield from table("[[listener]]", {"endpoint": _endpoint(self.port)})
+        if self.secure:
+            tls = {"certificate": str(self.pki.certificate), "key": str(self.pki.key)}
+            yield from table("[[listener]]", {"endpoint": _endpoint(self.secure), "tls": tls})
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text)
+def table(header: str, values: Mapping[str, Any]) -> Iterable[str]:
+    """Yield a table of TOML. Its values are booleans, numbers, strings, lists and tables."""
+    yield header
+    yield from (f"{key} = {_value(value)}" for key, value in values.items())
+
+
+def _value(value: Any) -> str:
+    """What is used of values is written as in JSON, save for a table within a table."""
+    if isinstance(value, Mapping):
+        pairs = (f"{json.dumps(key)} = {_value(each)}" for key, each in value.items())
+        return f"{{ {', '.join(pairs)} }}"
+    return json.dumps(value)
+
+
+def _endpoint(port: int) -> str:
+    return f"tcp:port={port}:interface={LOOPBACK}"
