@@ -90,10 +90,11 @@ def page(shown: Iterable[Shown]) -> str:
     """Return the page, but for the versions of the peers."""
     cells = set(shown)
     ways = [way.value for way in Way]
-    rows = [["service", *ways], ["---"] * 3]
+    rows = [["service", *ways]]
     for service in SERVICES:
         rows.append([service, *(_cell(cells, service, way) for way in ways)])
-    return INTRODUCTION + "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return INTRODUCTION + "\n".join([lines[0], "|---|---|---|", *lines[1:]]) + "\n"
 
 
 def _cell(shown: set[Shown], service: str, way: str) -> str:
@@ -142,52 +143,53 @@ class Matrix:
     """
 
     is_strict: bool
+    folder: Path = HERE
+    """Where the tests are that count, down to the last of them."""
+    page: Path = PAGE
     shown: set[Shown] = attrs.field(init=False, factory=set)
     complaints: list[str] = attrs.field(init=False, factory=list)
-    _left_out: bool = attrs.field(init=False, default=False)
+    _is_whole: bool = attrs.field(init=False, default=True)
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        self._left_out = self._left_out or any(map(_is_ours, items))
+        if any(map(self._counts, items)):
+            self._is_whole = False
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        for item in filter(_is_ours, session.items):
-            shown_by(item)
-        self._left_out = self._left_out or not _is_whole(session)
+        """See whether tests of each file are run, and all of them."""
+        files = {item.path for item in session.items}
+        if not files >= set(self.folder.rglob("test_*.py")) or _names_tests(session.config):
+            self._is_whole = False
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Reporting:
         report = yield
-        if report.when == "call" and report.passed and _is_ours(item):
+        if report.when == "call" and report.passed and self._counts(item):
             self.shown |= shown_by(item)
         return report
 
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self._left_out or session.testsfailed or session.config.option.collectonly:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if exitstatus != pytest.ExitCode.OK or not self._is_whole:
             return
         if os.environ.get("RELAY_WRITE_MATRIX", "") not in ("", "0"):
-            PAGE.write_text(f"{page(self.shown)}\n{versions()}")
+            self.page.write_text(f"{page(self.shown)}\n{versions()}")
         self._judge()
-        if self.complaints and self.is_strict and session.exitstatus == pytest.ExitCode.OK:
+        if self.complaints and self.is_strict:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def _judge(self) -> None:
-        written = PAGE.read_text() if PAGE.exists() else ""
-        name = PAGE.relative_to(HERE.parents[1])
-        self.complaints += [f"no test shows {hole}" for hole in holes(self.shown)]
-        self.complaints += [f"{name}: {line}" for line in differences(written, self.shown)]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for line in self.complaints:
             terminalreporter.write_line(line)
 
+    def _judge(self) -> None:
+        written = self.page.read_text() if self.page.exists() else ""
+        self.complaints += [f"no test shows {hole}" for hole in holes(self.shown)]
+        self.complaints += [
+            f"{self.page.name}: {line}" for line in differences(written, self.shown)
+        ]
 
-def _is_ours(item: pytest.Item) -> bool:
-    return HERE in item.path.parents
+    def _counts(self, item: pytest.Item) -> bool:
+        return self.folder in item.path.parents
 
 
-def _is_whole(session: pytest.Session) -> bool:
-    """Tell whether tests of each file here are run, and no part of a file was asked for."""
-    collected = {item.path for item in session.items}
-    return collected >= set(HERE.rglob("test_*.py")) and not any(
-        "::" in a for a in session.config.args
-    )
+def _names_tests(config: pytest.Config) -> bool:
+    return config.option.collectonly or any("::" in argument for argument in config.args)

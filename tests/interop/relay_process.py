@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
 
 from tests.interop.pki import Pki
-from tests.interop.server import LOOPBACK, Server
+from tests.interop.server import LOOPBACK, PATIENCE_S, POLL_S, Server
 
 AE_TITLE = "RELAY"
 
@@ -113,6 +115,26 @@ class Relay(Server):
         log = self.log.read_text("utf-8", "replace")
         if ended or any(words in log for words in NEVER_LOGGED):
             raise RelayComplained(log)
+
+    @contextmanager
+    def tells_of(self, calling: str, called: str) -> Iterator[list[str]]:
+        """Wait in the end until associations of these AE titles, made meanwhile, are logged.
+
+        What the log says of them, a line each, is added to what is given.
+        """
+        lines: list[str] = []
+        before = len(self._told(calling, called))
+        yield lines
+        deadline = time.monotonic() + PATIENCE_S
+        while not (new := self._told(calling, called)[before:]):
+            assert time.monotonic() < deadline, f"no association of {calling} with {called}"
+            assert not self.ends_within(POLL_S)
+        lines += new
+
+    def _told(self, calling: str, called: str) -> list[str]:
+        whose = f"'{calling}' at {LOOPBACK} called '{called}': "
+        log = self.log.read_text("utf-8", "replace")
+        return [line.partition(whose)[2] for line in log.splitlines() if whose in line]
 
     def _toml(self) -> Iterable[str]:
         yield from table("[relay]", {"ae_title": AE_TITLE})

@@ -24,7 +24,10 @@ from tests.interop.relay_process import Relay, Route, Upstream, modality
 from tests.interop.server import held_port
 from tests.interop.worklist import WlmScpFs, write_worklist
 
-WARD = ("CT1", "CT2", "CONSOLE", "STATION", "VIEWER")
+OFF = "OFF"
+"""A modality that is switched off."""
+
+WARD = ("CT1", "CT2", "CONSOLE", "STATION", "VIEWER", OFF)
 """Those whom archives know, by the relay's address."""
 
 ARCHIVES = ("QRSCP", "ORTHANC", "ARCHIVE", "WORKLIST")
@@ -106,13 +109,14 @@ class _Builder:
 
     def __init__(self, folder: Path, pki: Pki, stack: ExitStack) -> None:
         self._folder, self._pki, self._stack = folder, pki, stack
-        ports = [stack.enter_context(held_port()) for _ in range(3)]
-        self._clear, self._secure, self._tunnel = ports
+        ports = [stack.enter_context(held_port()) for _ in range(4)]
+        self._clear, self._secure, self._tunnel, self._off = ports
 
     def site(self) -> Site:
         ward = self._ward()
         archives = self._archives(ward)
-        routes = [*self._to_archives(archives), *_to_ward(ward)]
+        off = Route(modality(OFF, self._off), OFF)
+        routes = [*self._to_archives(archives), *_to_ward(ward), off]
         folder = self._folder / "relay"
         relay = self._start(Relay(folder, self._pki, routes, held=self._clear, secure=self._secure))
         # What it asks as soon as it runs is whether STATION answers by the relay's second listener.

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.interop.matrix import (
+    HERE,
     SERVICES,
     VERSIONS,
     Shown,
@@ -59,3 +64,62 @@ def test_the_versions_of_all_peers_are_named():
     number = r"\d+(\.\d+)+"
     named = rf"{VERSIONS}DCMTK {number}, Orthanc {number} and pynetdicom {number}\.\n"
     assert re.fullmatch(named, versions())
+
+
+CONFTEST = """
+from pathlib import Path
+from tests.interop.matrix import Matrix
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "shows(service, way, *peers)")
+    here = Path(__file__).parent
+    config.pluginmanager.register(Matrix(True, here, here / "page.md"))
+"""
+TESTS = """
+import pytest
+from tests.interop.matrix import EACH_WAY, SERVICES, Way
+
+@pytest.mark.parametrize("way", list(Way))
+@pytest.mark.parametrize("service", [
+    pytest.param(each, marks=pytest.mark.shows(each, EACH_WAY, "DCMTK", "Orthanc"))
+    for each in SERVICES
+])
+def test_it(way, service):
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("shown", "options", "status"),
+    [
+        (ALL, (), 0),
+        (ALL[1:], (), 1),
+        ([*ALL, Shown("C-MOVE", Way.TO_ARCHIVE.value, "Orthanc", "DCMTK")], (), 1),
+        (ALL[1:], ("-k", "C-MOVE"), 0),
+    ],
+    ids=["alike", "more than written", "less than written", "a part of the tests"],
+)
+def test_a_whole_run_fails_where_the_page_says_something_else(
+    tmp_path: Path, shown: list[Shown], options: tuple[str, ...], status: int
+):
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_all.py").write_text(TESTS)
+    (tmp_path / "page.md").write_text(page(shown))
+    assert run(tmp_path, *options) == status
+
+
+def test_a_whole_run_fails_where_a_field_is_empty(tmp_path: Path):
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_all.py").write_text(TESTS.replace("in SERVICES", "in SERVICES[1:]"))
+    (tmp_path / "page.md").write_text(page(ALL[2:]))
+    assert run(tmp_path) == 1
+
+
+def run(folder: Path, *options: str) -> int:
+    """Run the tests in a folder as a session of their own; return its exit status."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1]), "RELAY_WRITE_MATRIX": ""}
+    done = subprocess.run(
+        [*command, *options, str(folder)], env=environment, capture_output=True, check=False
+    )
+    return done.returncode

@@ -15,7 +15,7 @@ STUDY = {"Level": "Study", "Query": {"StudyInstanceUID": CT_STUDY}}
 STEPS = {"PatientName": "", "PatientID": "", "ScheduledProcedureStepSequence": [{"Modality": ""}]}
 
 
-def stored_count(site: Site, caller: Orthanc, called: str) -> int:
+def stored_count(caller: Orthanc, called: str) -> int:
     """Have an Orthanc store the CT study; return how many objects it says it has stored."""
     (study,) = caller.tell("tools/find", STUDY)
     done: dict[str, Any] = caller.tell(f"modalities/{called}/store", study)
@@ -35,7 +35,7 @@ def test_orthanc_has_its_echo_answered_by_an_archive(site: Site):
 
 @pytest.mark.shows("C-STORE", "archive to modality", "Orthanc", "DCMTK")
 def test_orthanc_stores_in_a_modality(site: Site, filled: None):
-    assert stored_count(site, site.archives.orthanc, "CT1") == 1 + SLICES
+    assert stored_count(site.archives.orthanc, "CT1") == 1 + SLICES
     assert len(site.ward.ct1.take()) == 1 + SLICES
 
 
@@ -62,7 +62,7 @@ def test_orthanc_fetches_a_study_from_an_archive_and_stores_it_in_another(site: 
     viewer.tell(f"queries/{query}/retrieve", {"TargetAet": "VIEWER"})
     assert len(viewer.ask("instances")) == 1 + SLICES
     orthanc.forget()
-    assert stored_count(site, viewer, "ORTHANC") == 1 + SLICES
+    assert stored_count(viewer, "ORTHANC") == 1 + SLICES
     assert orthanc.held_objects() == viewer.held_objects()
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.interop.doors import Door, Outcome, run_tool
 from tests.interop.peers import StoreScp
-from tests.interop.site import CT_STUDY, SLICES, STRAIGHT, Site
+from tests.interop.site import CT_STUDY, OFF, SLICES, STRAIGHT, Site
 
 pytestmark = pytest.mark.peers("dcmtk", "orthanc", "stunnel")
 
@@ -22,7 +22,9 @@ def move(door: Door, to: str, destination: StoreScp) -> Outcome:
 def moved_as_if_straight(site: Site, archive: str) -> None:
     """Assert that CT1 gets by the relay what it gets from the archive itself."""
     straight = move(site.inward(archive), STRAIGHT, site.ward.ct1)
-    assert move(site.inward(archive), "CT1", site.ward.ct1) == straight
+    with site.relay.tells_of(archive, "CT1") as crossings:
+        assert move(site.inward(archive), "CT1", site.ward.ct1) == straight
+    assert all(f"{1 + SLICES} C-STORE" in crossing for crossing in crossings)
     assert straight.status == 0
     assert len(straight.files) == 1 + SLICES
 
@@ -55,3 +57,15 @@ def test_what_a_modality_moves_comes_back_to_the_archive(site: Site):
     assert len(archive.heard) == 1 + SLICES
     assert {each.dataset for each in archive.heard} == {each.dataset for each in console.heard}
     assert {each.calling for each in archive.heard} == {"STATION"}
+
+
+@pytest.mark.parametrize("archive", ["QRSCP", "ORTHANC"])
+def test_what_is_moved_to_a_modality_that_is_switched_off_fails(
+    site: Site, filled: None, archive: str
+):
+    with site.relay.tells_of(archive, OFF) as crossings:
+        told = run_tool(site.inward(archive), "movescu", "-aem", OFF, *STUDY)
+    assert told.status != 0
+    assert "Move response with error status" in told.said
+    (crossing,) = crossings
+    assert crossing.startswith("rejected: (2,3,1)")
