@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from random import Random
 from typing import Any, cast
 
@@ -25,23 +26,22 @@ from twisted.internet.interfaces import (
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
-from relay import config
+from relay import bindings, config
+from relay.bridge.addressing import Registers
 from relay.bridge.exchange import Retention
-from relay.bridge.ports import Manners
 from relay.bridge.record import Budget
+from relay.bridge.session import Rules
 from relay.downstream.listener import Census, Listener
-from relay.downstream.protocol import Limits as Patience
-from relay.policy.affinity import AFFINITIES
-from relay.policy.health import Judgement
-from relay.policy.routing import Route
 from relay.scratch import Scratch
+from relay.transactions import Transactions
 from relay.transport.tls import TLSClientEndpoint, client_options, over_tls, server_options
 from relay.upstream.bank import Bank
 from relay.upstream.dialer import Dialer
 from relay.upstream.keeper import Keeper
-from relay.upstream.limits import Limits
-from relay.upstream.rules import Place, PoolRules
 from relay.wire.pdu import ae_field
+
+DAY = 86_400
+"""Seconds."""
 
 STOPPING_PERIOD = 0.1
 """Seconds between looks at whether all operations have ended."""
@@ -66,11 +66,13 @@ class RelayService(Service):
         doors: list[Door],
         keepers: Mapping[str, Keeper],
         grace: float,
+        transactions: Transactions | None = None,
     ) -> None:
         self.clock = clock
         self.doors = doors
         self.keepers = keepers
         self.grace = grace
+        self.transactions = transactions
         self.ports: list[IListeningPort] = []
 
     def privilegedStartService(self) -> None:
@@ -89,6 +91,8 @@ class RelayService(Service):
     def startService(self) -> None:
         """Look after the upstreams, where that is wanted."""
         super().startService()  # type: ignore[no-untyped-call]
+        if self.transactions is not None:
+            self.transactions.start()
         for keeper in self.keepers.values():
             keeper.start()
 
@@ -104,6 +108,8 @@ class RelayService(Service):
         await self._idle_or_out_of_time()
         await DeferredList([door.listener.stop() for door in self.doors])
         await DeferredList([keeper.stop() for keeper in self.keepers.values()])
+        if self.transactions is not None:
+            await self.transactions.stop()
 
     def stopService(self) -> Deferred[None]:
         """Take no new calls, let operations end, then end everything."""
@@ -134,15 +140,25 @@ def relay_service(reactor: Any, configuration: config.Configuration) -> RelaySer
         name: _keeper(reactor, name, upstream, own, random)
         for name, upstream in configuration.upstreams.items()
     }
-    pools = {name: _rules(pool, configuration) for name, pool in configuration.pools.items()}
+    pools = {name: bindings.pool_rules(name, configuration) for name in configuration.pools}
     bank = Bank(reactor, keepers, pools, random)
-    routes = tuple(_route(each, configuration.relay) for each in configuration.routes)
     census = Census(configuration.relay.max_associations)
-    retention = _retention(configuration.failover)
-    doors = [
-        _door(reactor, bank, routes, census, retention, each) for each in configuration.listeners
-    ]
-    return RelayService(reactor, doors, keepers, configuration.relay.shutdown_grace)
+    transactions = _transactions(reactor, configuration.commitment)
+    rules = partial(
+        Rules,
+        directory=bindings.directory(configuration),
+        retention=_retention(configuration.failover),
+        registers=Registers(transactions=transactions),
+    )
+    doors = [_door(reactor, bank, census, rules, each) for each in configuration.listeners]
+    grace = configuration.relay.shutdown_grace
+    return RelayService(reactor, doors, keepers, grace, transactions)
+
+
+def _transactions(reactor: Any, commitment: config.Commitment | None) -> Transactions | None:
+    if commitment is None:
+        return None
+    return Transactions(commitment.database, commitment.lifetime * DAY, reactor)
 
 
 def _retention(failover: config.Failover) -> Retention:
@@ -151,61 +167,16 @@ def _retention(failover: config.Failover) -> Retention:
     return Retention(budget, failover.discard)
 
 
-def _route(route: config.Route, relay: config.RelaySection) -> Route:
-    services = None if route.services is None else frozenset(route.services)
-    return Route(route.pool, route.called or relay.ae_title, route.calling, services)
-
-
-def _rules(pool: config.Pool, configuration: config.Configuration) -> PoolRules:
-    return PoolRules(
-        tuple(Place(each, pool.weight_of(each), pool.tier_of(each)) for each in pool.upstreams),
-        max(configuration.upstreams[each].connect_timeout for each in pool.upstreams),
-        pool.balance,
-        pool.max_ejected,
-        AFFINITIES[pool.affinity],
-        pool.aborts,
-        pool.retries_per_second,
-    )
-
-
 def _keeper(
     reactor: Any, name: str, upstream: config.Upstream, own: bytes, random: Random
 ) -> Keeper:
-    manners = Manners(
-        upstream.response_timeout, upstream.stall_timeout, upstream.linger, upstream.reuse
-    )
-    called = upstream.address.ae_title
+    called, manners = upstream.address.ae_title, bindings.manners(upstream)
     dialer = Dialer(reactor, _endpoint(reactor, upstream), called, upstream.max_pdu, manners)
-    judgement = _judgement(upstream)
-    keeper = Keeper(name, reactor, dialer, _limits(upstream), own, judgement, random)
+    limits, judgement = bindings.limits(upstream), bindings.judgement(upstream)
+    keeper = Keeper(name, reactor, dialer, limits, own, judgement, random)
     if upstream.drain:
         keeper.drain()
     return keeper
-
-
-def _limits(upstream: config.Upstream) -> Limits:
-    return Limits(
-        upstream.max_associations,
-        upstream.max_idle,
-        upstream.idle_timeout,
-        upstream.warm,
-        upstream.max_age,
-        upstream.max_waiting,
-        upstream.echo_after,
-        upstream.reuse,
-        upstream.probe_interval,
-        upstream.probe_timeout,
-    )
-
-
-def _judgement(upstream: config.Upstream) -> Judgement:
-    return Judgement(
-        failures=upstream.eject_after,
-        rate=upstream.eject_rate,
-        shortest=upstream.eject_shortest,
-        longest=upstream.eject_longest,
-        slow_start=upstream.slow_start,
-    )
 
 
 def _endpoint(reactor: Any, upstream: config.Upstream) -> IStreamClientEndpoint:
@@ -227,22 +198,13 @@ def _endpoint(reactor: Any, upstream: config.Upstream) -> IStreamClientEndpoint:
 def _door(
     reactor: Any,
     bank: Bank,
-    routes: tuple[Route, ...],
     census: Census,
-    retention: Retention,
+    rules: Callable[..., Rules],
     each: config.Listener,
 ) -> Door:
-    patience = Patience(
-        each.artim,
-        each.tls.handshake_timeout if each.tls is not None else None,
-        each.minimum_rate,
-        each.stall_timeout,
-        each.idle_timeout,
-    )
     own = Census(each.max_associations or census.limit, within=census)
-    listener = Listener(
-        reactor, bank, routes, own, patience, each.max_pdu, retention, each.max_operations
-    )
+    its = rules(maximum=each.max_pdu, enter=own.enter, window=each.max_operations)
+    listener = Listener(reactor, bank, its, own, bindings.patience(each), each.name)
     factory: Any = listener
     if each.tls is not None:
         factory = over_tls(server_options(each.tls), False, listener, reactor)

@@ -22,6 +22,7 @@ from typing import Any
 import attrs
 from twisted.internet.task import Clock as TwistedClock
 
+from relay.bridge.addressing import Registers
 from relay.bridge.exchange import Retention
 from relay.bridge.outcome import Outcome
 from relay.bridge.party import Party
@@ -40,7 +41,9 @@ from relay.bridge.ports import (
 from relay.bridge.record import Budget
 from relay.bridge.session import Rules, Session
 from relay.policy.affinity import by_association
-from relay.policy.routing import Route
+from relay.policy.planning import Directory
+from relay.policy.proposing import AssociationPolicy
+from relay.policy.routing import Origin, Route
 from relay.wire.command import NO_DATASET, CommandSet, decode, encode
 from relay.wire.command import CommandField as F
 from relay.wire.errors import AbortReason, AbortSource
@@ -270,6 +273,7 @@ class Caller(Peer):
     """Whoever called the relay; its near end is the crossing's Downstream."""
 
     accepted: AssociateAC | None = None
+    origin: Origin = attrs.field(factory=Origin)
 
     @property
     def answer(self) -> AssociateAC:
@@ -577,6 +581,8 @@ class Crossing:
     """A session between these banks, and the transcript of what it does."""
 
     routes: tuple[Route, ...] = attrs.field(factory=one_pool)
+    policies: tuple[AssociationPolicy, ...] = ()
+    registers: Registers = attrs.field(factory=Registers)
     has_room: bool = True
     maximum: int = 32768
     window: int = 1
@@ -593,7 +599,15 @@ class Crossing:
         self.caller = Caller("caller", self.out)
         self.bank = Bank(self.out)
         retention = Retention(self.budget, self.discard)
-        rules = Rules(self.routes, self.maximum, lambda: self.has_room, retention, self.window)
+        directory = Directory(self.routes, self.policies, "RELAY")
+        rules = Rules(
+            directory,
+            self.maximum,
+            lambda: self.has_room,
+            retention,
+            self.registers,
+            self.window,
+        )
         self.session = Session(self.caller, self.bank, rules, self.clock, self.ended.append)
         self.caller.tell = self.session.data_indication
 

@@ -14,7 +14,6 @@ its request is taken and forgotten first, up to a bound: most callers read nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
 
@@ -26,7 +25,7 @@ from relay.bridge.operation import Operation
 from relay.bridge.outcome import Outcome
 from relay.bridge.party import Party
 from relay.bridge.ports import Clock, ContextRefused, Fault, Unavailable, Upstreams
-from relay.policy.failing import failure_status
+from relay.policy.failing import context_refused_status, failure_status
 from relay.policy.failover import Failure, after
 from relay.policy.leasing import OPEN_ENDED
 from relay.wire.command import Status
@@ -59,9 +58,8 @@ class AttemptsUser(Protocol):
 
 @attrs.define(eq=False)
 class Attempts:
-    """Has the operations of one crossing's caller performed; `legs` is by the caller's ids."""
+    """Has the operations of one crossing's caller performed, each by an upstream of its leg."""
 
-    legs: Mapping[int, Leg]
     upstreams: Upstreams
     clock: Clock
     outcome: Outcome
@@ -75,7 +73,8 @@ class Attempts:
         )
 
     def _leg(self, operation: Operation) -> Leg:
-        return self.legs[operation.context_id]
+        assert operation.leg is not None, "it is the caller's, and has been addressed"
+        return operation.leg
 
     def _perform(self, operation: Operation, berth: Berth) -> None:
         if operation.request.is_broken:
@@ -95,7 +94,7 @@ class Attempts:
 
     def _unobtainable(self, operation: Operation, why: ContextRefused | Unavailable) -> None:
         if isinstance(why, ContextRefused):
-            self.user.refuse(operation, Status.SOP_CLASS_NOT_SUPPORTED)
+            self.user.refuse(operation, context_refused_status(operation.field))
         else:
             self.fail(operation)
 

@@ -60,6 +60,8 @@ class Delivery:
     """Whether its command set has been written, and so it must be finished, aborted or rewound."""
     is_complete: bool = False
     """Whether all of it has been written or, if it was dropped, has come."""
+    watcher: Callable[[Fragments], None] | None = None
+    """Looks at what comes while it may not leave yet."""
     _has_begun: bool = False
     """Whether any of its dataset came, be it a header without a byte of body."""
     _mode: Mode = Mode.WAITING
@@ -118,6 +120,16 @@ class Delivery:
             self.hold(len(fragments.raw))
         if self.ended:
             self._finish()
+        if self.watcher is not None:
+            self.watcher(fragments)
+
+    def watch(self, watcher: Callable[[Fragments], None]) -> None:
+        """Have `watcher` look at what has come of the dataset, and at what comes, until the message
+        may leave."""
+        self.watcher = watcher
+        for fragments in tuple(self._waiting):
+            if self.watcher is not None:
+                watcher(fragments)
 
     def hold(self, size: int) -> None:
         """Note that `size` bytes of it are in memory until it leaves, or is dropped."""

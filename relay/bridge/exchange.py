@@ -15,15 +15,16 @@ to say it, is never a success (policy/failing.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 import attrs
 
+from relay.bridge.addressing import Addressing
 from relay.bridge.attempts import Attempts
 from relay.bridge.berth import Berth
 from relay.bridge.delivery import Delivery
-from relay.bridge.leg import Leg
+from relay.bridge.forwarding import Next
 from relay.bridge.messages import Expect
 from relay.bridge.operation import Operation, Window
 from relay.bridge.outcome import Outcome
@@ -60,12 +61,12 @@ class Retention:
 class Exchange:
     """Moves messages between the caller and the legs of its crossing.
 
-    `legs` is by the caller's context ids, `window` the operations that the caller may have
-    outstanding. `abort` ends the crossing with an A-ABORT to the caller.
+    `window` is how many operations the caller may have outstanding. `abort` ends the crossing with
+    an A-ABORT to the caller.
     """
 
     caller: Party
-    legs: Mapping[int, Leg]
+    addressing: Addressing
     upstreams: Upstreams
     clock: Clock
     outcome: Outcome
@@ -78,8 +79,10 @@ class Exchange:
     _closed: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
-        self._attempts = Attempts(self.legs, self.upstreams, self.clock, self.outcome, self)
-        self._of_caller = Window(self._attempts.obtain, self._caller_may_go_on, self.window)
+        self._attempts = Attempts(self.upstreams, self.clock, self.outcome, self)
+        then = Next(self._attempts.obtain, self.refuse)
+        start = partial(self.addressing.start, then=then)
+        self._of_caller = Window(start, self._caller_may_go_on, self.window)
         self._of_upstreams = Window(self._call_back)
 
     @property
@@ -94,10 +97,11 @@ class Exchange:
     def close(self) -> None:
         """The crossing is over."""
         self._closed = True
+        self.addressing.close()
         for operation in self._operations():
-            operation.stop_timer()
+            operation.end()
             operation.request.forget()
-        for leg in dict.fromkeys(self.legs.values()):
+        for leg in self.addressing.legs:
             leg.close()
         self.caller.retire()
         self.caller.lane.close()
@@ -207,7 +211,7 @@ class Exchange:
         if operation is None or operation.is_final:
             raise ProtocolError("a response to no request", AbortReason.UNEXPECTED_PARAMETER)
         if (command.responding_to, command.field, context_id) != (
-            operation.message_id,
+            operation.performed_id,
             operation.field | RESPONSE,
             operation.performed_on,
         ):
@@ -216,6 +220,7 @@ class Exchange:
 
     def _pass_response(self, operation: Operation, command: CommandSet, delivery: Delivery) -> None:
         is_final = not command.pending
+        operation.answer_by(delivery)
         if is_final:
             operation.response = delivery
         else:
@@ -246,7 +251,7 @@ class Exchange:
             delivery.drop()
         elif operation.performer is not None:
             operation.cancel = delivery
-            operation.performer.lane.enter(delivery, operation.performed_on)
+            operation.send_cancel()
         elif operation.cancel is None:
             operation.cancel = delivery
         else:
@@ -265,7 +270,7 @@ class Exchange:
 
     def _await_caller(self, operation: Operation) -> None:
         """Give the caller what the upstream's own timer allows, for as long as it can be heard."""
-        berths = (each.berth_of(operation.invoker) for each in self.legs.values())
+        berths = (each.berth_of(operation.invoker) for each in self.addressing.legs)
         berth = next((each for each in berths if each is not None), None)
         if berth is not None:
             timeout = berth.lease.manners.response_timeout
@@ -310,6 +315,7 @@ class Exchange:
         if not operation.is_answered or not operation.request.is_complete:
             return
         self.outcome.operations[operation.field] += 1
+        operation.end()
         operation.request.forget()
         window = self._window_of(operation.invoker)
         window.remove(operation)
@@ -326,8 +332,9 @@ class Exchange:
         """Answer `operation` with `status`, once the whole request has come in."""
         self.outcome.failed += 1
         operation.is_refused = True
+        operation.end()
         invoker = operation.invoker
-        command_set = response(operation.request.command_set, status)
+        command_set = response(operation.command_set, status)
         answer = Delivery(command_set, ended=True, valve=invoker.valve)
         answer.done = partial(self._window_of(invoker).leave, operation)
         operation.request.done = partial(invoker.lane.enter, answer, operation.context_id)

@@ -34,12 +34,12 @@ class Leg:
     """The way to one pool.
 
     `contexts` are the contexts of this pool that were accepted, by the caller's ids; `upstream` is
-    the one whose answer they are.
+    the one whose answer they are, if it is one's.
     """
 
     asked: Asked
     contexts: Mapping[int, Context]
-    upstream: str
+    upstream: str | None
     upstreams: Upstreams
     clock: Clock
     user: BerthUser

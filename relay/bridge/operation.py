@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -15,7 +16,11 @@ from relay.bridge.ports import Timer
 from relay.policy.failover import Choice, Failure
 from relay.policy.leasing import CONCURRENT
 from relay.wire.command import CommandSet
+from relay.wire.elements import MESSAGE_ID_BEING_RESPONDED_TO, replaced
 from relay.wire.negotiation import Context
+
+if TYPE_CHECKING:
+    from relay.bridge.leg import Leg
 
 
 @attrs.define(eq=False)
@@ -25,7 +30,8 @@ class Operation:
     `context_id` is the invoker's, `performed_on` the performer's; `berth` is where that is, unless
     the caller performs. `response` is the last one, which has come, or
     begun to; `is_answered`: all of it has left for the invoker. `failures` on upstreams so far, and
-    the `choice` that follows from them.
+    the `choice` that follows from them. `leg` is the way to the upstreams that may perform it, if
+    it is they who do. `ended` is called once, when it is over, whatever became of it.
     """
 
     invoker: Party
@@ -33,6 +39,7 @@ class Operation:
     context: Context
     command: CommandSet
     request: Delivery
+    leg: Leg | None = None
     berth: Berth | None = None
     performer: Party | None = None
     performed_on: int = 0
@@ -51,6 +58,14 @@ class Operation:
     cancel: Delivery | None = None
     """A C-CANCEL of it. One that came before there was a performer leaves behind the request."""
     timer: Timer | None = None
+    sent_id: int | None = None
+    """Message ID of the request as the performer sees it, where that is another one."""
+    ended: Callable[[], None] | None = None
+    command_set: bytes = attrs.field(init=False, repr=False)
+    """The request's, as its invoker sent it."""
+
+    def __attrs_post_init__(self) -> None:
+        self.command_set = self.request.command_set
 
     @property
     def message_id(self) -> int | None:
@@ -63,6 +78,11 @@ class Operation:
         return self.command.field
 
     @property
+    def performed_id(self) -> int | None:
+        """Message ID of the request as the performer sees it."""
+        return self.message_id if self.sent_id is None else self.sent_id
+
+    @property
     def is_final(self) -> bool:
         """Whether the last response has come, or begun to, or is the relay's own."""
         return self.response is not None or self.is_refused
@@ -72,7 +92,32 @@ class Operation:
         self.performer, self.performed_on = performer, context_id
         performer.lane.enter(self.request, context_id)
         if self.cancel is not None:
-            performer.lane.enter(self.cancel, context_id)
+            self.send_cancel()
+
+    def readdress(self, values: Mapping[int, int | str | bytes]) -> None:
+        """Let the request leave with these elements of its command set replaced."""
+        self.request.command_set = replaced(self.request.command_set, values)
+
+    def send_cancel(self) -> None:
+        """Let its C-CANCEL leave for the performer."""
+        assert self.cancel is not None and self.performer is not None
+        if self.sent_id is not None:
+            its = {MESSAGE_ID_BEING_RESPONDED_TO: self.sent_id}
+            self.cancel.command_set = replaced(self.cancel.command_set, its)
+        self.performer.lane.enter(self.cancel, self.performed_on)
+
+    def answer_by(self, response: Delivery) -> None:
+        """Have a response of the performer say to which request of the invoker it belongs."""
+        if self.sent_id is not None and self.message_id is not None:
+            its = {MESSAGE_ID_BEING_RESPONDED_TO: self.message_id}
+            response.command_set = replaced(response.command_set, its)
+
+    def end(self) -> None:
+        """It is over."""
+        self.stop_timer()
+        ended, self.ended = self.ended, None
+        if ended is not None:
+            ended()
 
     def rewind(self, choice: Choice) -> None:
         """Its performer failed: let it be performed again, elsewhere as `choice` says."""

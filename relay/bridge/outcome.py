@@ -7,6 +7,9 @@ from enum import Enum
 
 import attrs
 
+MOST_NOTES = 4
+"""Reasons that one crossing may have in the log."""
+
 
 class End(Enum):
     """How a downstream association ended."""
@@ -27,7 +30,8 @@ class Outcome:
     to answer or abort. Bytes are of datasets, in the direction from (`up`) and to (`down`) the
     caller. `resent` counts how often an operation was sent again after an upstream had failed,
     `ambiguous` how often that one may have performed it all the same. `odd` counts datasets of odd
-    length, which no DICOM encoding has.
+    length, which no DICOM encoding has. `notes` say why operations failed for which there was
+    nobody.
     """
 
     calling: str = ""
@@ -42,6 +46,12 @@ class Outcome:
     odd: int = 0
     end: End | None = None
     why: str = ""
+    notes: dict[str, None] = attrs.field(factory=dict)
+
+    def note(self, why: str) -> None:
+        """Note why an operation failed; so many reasons, and each once."""
+        if len(self.notes) < MOST_NOTES:
+            self.notes[why] = None
 
     def went_by(self, upstream: str) -> None:
         """Note that `upstream` served."""

@@ -15,6 +15,9 @@ import attrs
 
 from relay.policy.affinity import Affinity
 from relay.policy.leasing import Reuse
+from relay.policy.moves import Moving
+from relay.policy.routing import Origin
+from relay.policy.showing import Titles
 from relay.wire.errors import AbortReason, AbortSource
 from relay.wire.negotiation import Answer, Context, Offer
 from relay.wire.pdu import AssociateAC, AssociateRJ, AssociateRQ
@@ -64,6 +67,10 @@ class Sink(Protocol):
 
 class Downstream(Source, Sink, Protocol):
     """The association with the caller."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where it comes from."""
 
     def accept(self, answer: AssociateAC, request: AssociateRQ) -> None:
         """A-ASSOCIATE response, accepted."""
@@ -178,14 +185,15 @@ class Lease(Source, Sink, Protocol):
 class Asked:
     """For whom an upstream is asked, and for what.
 
-    `calling_field` is the AE title shown upstream, as the bytes of its field. `private`, where not
-    None, names the crossing that alone may use the associations made for it: its offer says who
-    the user is.
+    `caller` is the caller's own AE title, as the bytes of its field, whatever `titles` are shown.
+    `private`, where not None, names the crossing that alone may use the associations made for it:
+    its offer says who the user is.
     """
 
     pool: str
-    calling_field: bytes
+    titles: Titles
     offer: Offer
+    caller: bytes
     private: int | None = None
 
 
@@ -210,11 +218,13 @@ class Terms:
     """What a pool grants the crossings that it serves.
 
     `affinity` says which operations keep to one upstream. `aborts`: a caller is told of a failure
-    by A-ABORT, whatever the operation, because it takes any status for final.
+    by A-ABORT, whatever the operation, because it takes any status for final. `moving`: how its
+    archives are told where to move; None: as the caller says.
     """
 
     affinity: Affinity
     aborts: bool = False
+    moving: Moving | None = None
 
 
 @attrs.frozen

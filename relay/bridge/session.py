@@ -10,38 +10,26 @@ needs, and knows neither sockets nor configuration.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import count
 
 import attrs
 
+from relay.bridge.addressing import Addressing, Registers
 from relay.bridge.exchange import Exchange, Retention
+from relay.bridge.forwarding import Forwarding
 from relay.bridge.leg import Leg
+from relay.bridge.legs import Legs
+from relay.bridge.negotiating import Agreed, Negotiation
 from relay.bridge.outcome import End, Outcome
 from relay.bridge.party import Party
-from relay.bridge.ports import (
-    Asked,
-    Clock,
-    Downstream,
-    Negotiated,
-    NegotiationResult,
-    Rejected,
-    Upstreams,
-)
+from relay.bridge.ports import Asked, Clock, Downstream, NegotiationResult, Upstreams
 from relay.policy.admission import UNAVAILABLE, judge
-from relay.policy.routing import Route, route
+from relay.policy.planning import Directory, Plan
+from relay.policy.routing import Caller, Way
 from relay.wire.errors import AbortReason, AbortSource, ProtocolError
-from relay.wire.items import ContextResult
-from relay.wire.negotiation import (
-    LONGEST_USER_INFORMATION,
-    Answer,
-    Context,
-    Offer,
-    acceptance,
-    merged,
-    window,
-)
+from relay.wire.negotiation import LONGEST_USER_INFORMATION, Offer, acceptance, window
 from relay.wire.pdu import AssociateAC, AssociateRJ, AssociateRQ
 from relay.wire.reader import Fragments
 from relay.wire.upperlayer import Loss
@@ -55,13 +43,14 @@ class Rules:
 
     `enter` counts a request for an association, once, and tells whether there is room for it.
     `window` is the most operations that a caller may have outstanding, if it asks for more than
-    one.
+    one. `registers` are those of all listeners together.
     """
 
-    routes: Sequence[Route]
+    directory: Directory
     maximum: int
     enter: Callable[[], bool]
     retention: Retention
+    registers: Registers = attrs.field(factory=Registers)
     window: int = 1
 
 
@@ -82,10 +71,9 @@ class Session:
     """The caller's, once the association is established."""
     _exchange: Exchange | None = None
     _request: AssociateRQ | None = None
+    _who: Caller | None = None
     _private: int | None = None
-    _parts: dict[str, Offer] = attrs.field(factory=dict)
-    _results: dict[str, NegotiationResult] = attrs.field(factory=dict)
-    _call_off: list[Callable[[], None]] = attrs.field(factory=list)
+    _negotiation: Negotiation | None = None
     _over: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -104,69 +92,69 @@ class Session:
     # the caller asks
 
     def associate_indication(self, request: AssociateRQ) -> None:
-        """Judge the request, route its contexts, and ask each pool for its answer."""
+        """Judge the request, plan its contexts' ways, and have their pools answer."""
         self._request = request
         self.outcome.calling, self.outcome.called = request.calling, request.called
-        pools = judge(request, self.rules.enter()) or route(
-            self.rules.routes, request.calling, request.called, request.contexts
-        )
-        if isinstance(pools, AssociateRJ):
-            self._reject(pools)
+        who = self._who = Caller.of(request, self.downstream.origin)
+        plan = judge(request, self.rules.enter()) or self._plan(who, request)
+        if isinstance(plan, AssociateRJ):
+            self._reject(plan)
             return
         offer = Offer.of(request)
         if offer.user_identity is not None:
             self._private = next(_private_names)
-        self._parts = _parts(offer, pools)
-        if not self._parts:
-            self._answer(offer, {})
-        for pool, part in self._parts.items():
-            if self._over:
-                return
-            asked = Asked(pool, request.calling_field, part, self._private)
-            self._call_off.append(
-                self.upstreams.negotiate(asked, partial(self._negotiated, offer, pool))
-            )
+        agreed = partial(self._agreed, offer, plan.late)
+        self._negotiation = Negotiation(offer, plan, self._negotiate, agreed)
+        self._negotiation.start()
 
-    def _negotiated(self, offer: Offer, pool: str, result: NegotiationResult) -> None:
-        self._results[pool] = result
-        if self._over or len(self._results) < len(self._parts):
-            return
-        answered = {
-            pool: result for pool, result in self._results.items() if isinstance(result, Negotiated)
-        }
-        if answered:
-            self._answer(offer, answered)
-        else:
-            self._reject(_rejection(self._results.values()))
+    def _plan(self, who: Caller, request: AssociateRQ) -> Plan | AssociateRJ:
+        awaited = self.rules.registers.moves.awaited(who.calling, self.clock.seconds())
+        roles = request.user_information.roles
+        reporting = {each.sop_class_uid for each in roles if each.scp}
+        return self.rules.directory.plan(who, request.contexts, reporting, awaited)
 
-    def _answer(self, offer: Offer, answered: Mapping[str, Negotiated]) -> None:
-        """Accept: each pool's own answers, and contexts of a pool that is down refused for now."""
+    def _asked(self, way: Way, offer: Offer) -> Asked:
         assert self._request is not None
-        parts = [
-            answered[pool].answer
-            if pool in answered
-            else Answer.refusing(part, ContextResult.NO_REASON)
-            for pool, part in self._parts.items()
-        ]
-        answer = merged(offer, parts)
-        maximum = min([self.rules.maximum, *(each.maximum for each in answered.values())])
+        return Asked(way.pool, way.titles, offer, self._request.calling_field, self._private)
+
+    def _negotiate(
+        self, way: Way, offer: Offer, done: Callable[[NegotiationResult], None]
+    ) -> Callable[[], None]:
+        return self.upstreams.negotiate(self._asked(way, offer), done)
+
+    def _agreed(self, offer: Offer, late: frozenset[int], agreed: Agreed | AssociateRJ) -> None:
+        """Accept, with what was agreed upon."""
+        if self._over:
+            return
+        if isinstance(agreed, AssociateRJ):
+            self._reject(agreed)
+            return
+        assert self._request is not None
+        maximum = min(self.rules.maximum, agreed.maximum)
         granted = window(self._request, self.rules.window)
-        accepting = acceptance(self._request, answer, maximum, granted)
+        accepting = acceptance(self._request, agreed.answer, maximum, granted)
         if accepting.user_information.length > LONGEST_USER_INFORMATION:
             self._reject(UNAVAILABLE)
             return
-        self._establish(offer, answer, answered, granted.invoked if granted is not None else 1)
+        legs = self._legs(offer, late, agreed)
+        self._establish(legs, granted.invoked if granted is not None else 1)
+        for part in agreed.parts:
+            if not part.is_late:
+                legs.add(part.ways[0], part.accepted, part.upstream)
         self.downstream.accept(accepting, self._request)
 
-    def _establish(
-        self, offer: Offer, answer: Answer, answered: Mapping[str, Negotiated], size: int
-    ) -> None:
-        contexts = answer.in_force(offer)
-        self.party.contexts = contexts
-        legs: dict[int, Leg] = {}
+    def _legs(self, offer: Offer, late: frozenset[int], agreed: Agreed) -> Legs:
+        self.party.contexts = agreed.answer.in_force(offer)
+        its = offer.narrowed(agreed.answer).only(late) if late else Offer(())
+        return Legs(self._leg, its)
+
+    def _establish(self, legs: Legs, size: int) -> None:
+        assert self._who is not None
+        forwarding = Forwarding(self._who, self.rules.directory, legs, self.outcome)
+        addressing = Addressing.of(forwarding, self.rules.registers, self.clock)
         self._exchange = Exchange(
             self.party,
-            legs,
+            addressing,
             self.upstreams,
             self.clock,
             self.outcome,
@@ -174,16 +162,12 @@ class Session:
             self._abort,
             size,
         )
-        for pool, negotiated in answered.items():
-            leg = self._leg(pool, negotiated, contexts)
-            legs.update(dict.fromkeys(leg.contexts, leg))
 
-    def _leg(self, pool: str, negotiated: Negotiated, contexts: Mapping[int, Context]) -> Leg:
-        assert self._request is not None and self._exchange is not None
-        part = self._parts[pool].narrowed(negotiated.answer)
-        held = {each.id: contexts[each.id] for each in part.contexts}
-        asked = Asked(pool, self._request.calling_field, part, self._private)
-        return Leg(asked, held, negotiated.upstream, self.upstreams, self.clock, self._exchange)
+    def _leg(self, way: Way, offer: Offer, upstream: str | None) -> Leg:
+        assert self._exchange is not None
+        asked = self._asked(way, offer)
+        contexts = {each.id: self.party.contexts[each.id] for each in offer.contexts}
+        return Leg(asked, contexts, upstream, self.upstreams, self.clock, self._exchange)
 
     def _reject(self, rejection: AssociateRJ) -> None:
         numbers = f"({rejection.result},{rejection.source},{rejection.reason})"
@@ -259,25 +243,11 @@ class Session:
         if self._over:
             return
         self._over = True
-        for call_off in self._call_off:
-            call_off()
+        if self._negotiation is not None:
+            self._negotiation.call_off()
         if self._exchange is not None:
             self._exchange.close()
         if self._private is not None:
             self.upstreams.leave(self._private)
         if self.is_asked:
             self.ended(self.outcome)
-
-
-def _parts(offer: Offer, pools: Mapping[int, str]) -> dict[str, Offer]:
-    """The offer taken apart by pool."""
-    return {
-        pool: offer.only({each for each, its in pools.items() if its == pool})
-        for pool in dict.fromkeys(pools.values())
-    }
-
-
-def _rejection(results: Iterable[NegotiationResult]) -> AssociateRJ:
-    """An upstream's own rejection, where there is one; else: try again."""
-    rejections = (each.rejection for each in results if isinstance(each, Rejected))
-    return next(rejections, UNAVAILABLE)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from .mistakes import ConfigurationError, Mistake
 from .model import (
     Address,
+    AssociationPolicy,
     ClientTLS,
+    Commitment,
     Configuration,
     Failover,
     Listener,
@@ -19,7 +21,9 @@ from .reading import load, parse
 
 __all__ = [
     "Address",
+    "AssociationPolicy",
     "ClientTLS",
+    "Commitment",
     "Configuration",
     "ConfigurationError",
     "Failover",

@@ -1,4 +1,4 @@
-"""Checks that reach beyond the file: endpoint descriptions, PEM files, folders.
+"""Checks that reach beyond the file: endpoint descriptions, PEM files, folders, databases.
 
 They do what the relay itself will do, so that a mistake shows before any port opens: files are
 loaded by OpenSSL, and a temporary file is made in the folder for them.
@@ -6,6 +6,7 @@ loaded by OpenSSL, and a temporary file is made in the folder for them.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -19,12 +20,14 @@ from .mistakes import Unexpected, describe, quoted
 from .model import Outside
 
 _KINDS = {"tcp", "tcp6", "unix", "systemd"}
+_SQLITE = b"SQLite format 3\0"
 EXPECTED: Mapping[Outside, str] = {
     Outside.ENDPOINT: 'a Twisted endpoint (tcp, tcp6, unix, systemd) such as "tcp:port=11112"',
     Outside.CERTIFICATE: "a PEM file with a certificate, its chain behind it",
     Outside.KEY: "a PEM file with a private key, without a passphrase",
     Outside.AUTHORITIES: "a PEM file with certificates of authorities",
     Outside.FOLDER: "a folder that the relay may write to",
+    Outside.DATABASE: "an SQLite database that the relay may write to, or a name for a new one",
 }
 
 
@@ -103,6 +106,16 @@ def pem(kind: Outside, path: Path) -> None:
         raise Unexpected(f"{name}, which does not load ({why})", expected) from error
 
 
+def file(kind: Outside, path: Path) -> None:
+    """Raise `Unexpected` unless the file or folder is what it should be."""
+    if kind is Outside.FOLDER:
+        folder(path)
+    elif kind is Outside.DATABASE:
+        database(path)
+    else:
+        pem(kind, path)
+
+
 def folder(path: Path) -> None:
     """Raise `Unexpected` unless temporary files can be made in this folder."""
     try:
@@ -110,6 +123,34 @@ def folder(path: Path) -> None:
     except OSError as error:
         found = f"{name_of(path)}, which takes no files ({error.strerror})"
         raise Unexpected(found, EXPECTED[Outside.FOLDER]) from error
+
+
+def database(path: Path) -> None:
+    """Raise `Unexpected` unless SQLite can write this file, which need not be there yet."""
+    if why := _why_no_folder(path.parent) or _why_no_database(path):
+        raise Unexpected(f"{name_of(path)}, {why}", EXPECTED[Outside.DATABASE])
+
+
+def _why_no_folder(path: Path) -> str | None:
+    try:
+        TemporaryFile(dir=path).close()  # as the journal of a database will be
+    except OSError as error:
+        return f"whose folder takes no files ({error.strerror})"
+    return None
+
+
+def _why_no_database(path: Path) -> str | None:
+    """What speaks against a file that is there: it is empty, or begins as one of SQLite does."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "which is no file"
+        with path.open("r+b") as opened:
+            is_one = opened.read(len(_SQLITE)) in {b"", _SQLITE}
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"which cannot be written ({error.strerror})"
+    return None if is_one else "which is something else"
 
 
 def name_of(path: Path) -> str:

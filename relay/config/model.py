@@ -1,9 +1,10 @@
 """What a configuration says, as frozen classes. docs/configuration.md explains each key.
 
-Times are seconds, lengths are bytes. A key of the file has its field's name, save for `listener`,
-`upstream`, `pool` and `route`, which are written one by one. Every field checks its own value, also
-when an instance is made by hand. What needs the world outside (files, endpoint descriptions) or
-several keys is checked when a file is read (checks.py).
+Times are seconds, save for `lifetime`, and lengths are bytes. A key of the file has its field's
+name, save for `listener`, `upstream`, `pool`, `route` and `association_policy`, which are written
+one by one. Every field checks its own value, also when an instance is made by hand. What needs the
+world outside (files, endpoint descriptions) or several keys is checked when a file is read
+(checks.py, tables.py).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import attrs
 
 from relay.policy.leasing import Reuse
 
-from . import values
+from . import validators, values
 from .mistakes import Unexpected, describe
 
 # In a field's metadata: its key in the file, where that is not the field's name.
@@ -38,6 +39,7 @@ class Outside(Enum):
     KEY = auto()
     AUTHORITIES = auto()
     FOLDER = auto()
+    DATABASE = auto()
 
 
 @attrs.frozen
@@ -85,6 +87,8 @@ class ServerTLS:
 class Listener:
     """A port with its rules. `artim` is the timer of PS3.8 9.1.5, `max_pdu` that of PS3.8 D.1.
 
+    `name` is for routes that are for some listeners only.
+
     `max_operations` is for callers that negotiate an asynchronous operations window, of PS3.7
     D.3.3.3.
     """
@@ -98,6 +102,7 @@ class Listener:
     stall_timeout: float = attrs.field(default=60.0, validator=values.some_seconds)
     idle_timeout: float = attrs.field(default=0.0, validator=values.seconds)
     max_operations: int = attrs.field(default=4, validator=values.operations)
+    name: str | None = attrs.field(default=None, validator=values.listener_name)
 
 
 @attrs.frozen
@@ -155,6 +160,7 @@ class Pool:
     """Upstreams that share load, by the names of relay.policy.balancing and relay.policy.affinity.
 
     `max_ejected` is a share of the pool; `on_failure` says how a caller is told of a failure.
+    `move_destination` is what becomes of a C-MOVE's: "pass", "rewrite", or its alias by itself.
     """
 
     upstreams: tuple[str, ...] = attrs.field(validator=values.upstream_names)
@@ -165,6 +171,9 @@ class Pool:
     max_ejected: float = attrs.field(default=0.5, validator=values.share)
     on_failure: str = attrs.field(default="status", validator=values.on_failure)
     retries_per_second: float = attrs.field(default=50.0, validator=values.retries)
+    move_destination: str | Mapping[str, str] = attrs.field(
+        default="pass", validator=values.move_destination
+    )
 
     @property
     def aborts(self) -> bool:
@@ -188,12 +197,48 @@ class Route:
 
     `called` and `calling` are patterns as of `fnmatch.fnmatchcase`, `called` None stands for the
     relay's own AE title. `services` are names of relay.policy.services or UIDs, None is all.
+    `networks` are texts for `ipaddress.ip_network`, `certificates` patterns for the subject
+    alternative names of a caller's certificate; None of these, or of `listeners`, is any.
+
+    `show_calling` is the calling AE title to show upstream, for all callers or by their own; who
+    has none there shows its own. `show_called` is "upstream", for the called AE title of its
+    address, or "caller", for the one that the caller used.
     """
 
     pool: str = attrs.field(validator=values.pool_name)
     called: str | None = attrs.field(default=None, validator=values.ae_pattern)
     calling: str = attrs.field(default="*", validator=values.ae_pattern)
     services: tuple[str, ...] | None = attrs.field(default=None, validator=values.service_names)
+    networks: tuple[str, ...] | None = attrs.field(default=None, validator=values.networks)
+    listeners: tuple[str, ...] | None = attrs.field(default=None, validator=values.listener_names)
+    certificates: tuple[str, ...] | None = attrs.field(default=None, validator=values.certificates)
+    show_calling: str | Mapping[str, str] | None = attrs.field(
+        default=None, validator=values.show_calling
+    )
+    show_called: str = attrs.field(default="upstream", validator=values.show_called)
+
+
+@attrs.frozen
+class AssociationPolicy:
+    """What callers may propose; the first one whose patterns fit their AE titles decides.
+
+    `services` are as a route's, `transfer_syntaxes` are UIDs; None is all.
+    """
+
+    calling: str = attrs.field(default="*", validator=values.ae_pattern)
+    called: str = attrs.field(default="*", validator=values.ae_pattern)
+    services: tuple[str, ...] | None = attrs.field(default=None, validator=values.service_names)
+    transfer_syntaxes: tuple[str, ...] | None = attrs.field(
+        default=None, validator=values.transfer_syntaxes
+    )
+
+
+@attrs.frozen
+class Commitment:
+    """Where it is remembered who asked for which storage commitment, and for how many days."""
+
+    database: Annotated[Path, Outside.DATABASE]
+    lifetime: float = attrs.field(default=7.0, validator=values.days)
 
 
 @attrs.frozen
@@ -221,15 +266,19 @@ class Configuration:
 
     relay: RelaySection
     listeners: tuple[Listener, ...] = attrs.field(
-        validator=values.some("[[listener]]"), metadata={KEY: "listener"}
+        validator=validators.some("[[listener]]"), metadata={KEY: "listener"}
     )
     upstreams: Mapping[str, Upstream] = attrs.field(
-        validator=values.some("[upstream.NAME]"), metadata={KEY: "upstream"}
+        validator=validators.some("[upstream.NAME]"), metadata={KEY: "upstream"}
     )
     pools: Mapping[str, Pool] = attrs.field(
-        validator=values.some("[pool.NAME]"), metadata={KEY: "pool"}
+        validator=validators.some("[pool.NAME]"), metadata={KEY: "pool"}
     )
     routes: tuple[Route, ...] = attrs.field(
-        validator=values.some("[[route]]"), metadata={KEY: "route"}
+        validator=validators.some("[[route]]"), metadata={KEY: "route"}
     )
     failover: Failover = attrs.field(factory=Failover)
+    association_policies: tuple[AssociationPolicy, ...] = attrs.field(
+        default=(), metadata={KEY: "association_policy"}
+    )
+    commitment: Commitment | None = None

@@ -7,9 +7,10 @@ what goes wrong into groups of exceptions, each with a note saying where; readin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from pathlib import Path
-from types import MappingProxyType, NoneType
+from types import MappingProxyType, NoneType, UnionType
 from typing import Annotated, Any, TypeAlias, get_args, get_origin
 
 import attrs
@@ -37,6 +38,7 @@ _SHAPES: Mapping[Any, tuple[type | tuple[type, ...], str]] = {
     Address: (str, ADDRESS),
     tuple: (list, "an array"),
     Mapping: (dict, "tables with names"),
+    UnionType: ((str, dict), "a string or a table"),  # the one union that there is
 }
 
 
@@ -46,6 +48,9 @@ def converter(folder: Path) -> Converter:
     made.register_structure_hook(Address, lambda value, _: Address.parse(value))
     made.register_structure_hook(Reuse, lambda value, _: _reuse(value))
     made.register_structure_hook_func(_is_outside, partial(_outside, folder))
+    made.register_structure_hook_func(
+        lambda kind: _plain(kind) is UnionType, lambda value, _: value
+    )
     made.register_structure_hook_factory(attrs.has, lambda kind: _table_hook(kind, made, folder))
     return made
 
@@ -102,7 +107,7 @@ def _key_hook(field: Field, made: Converter) -> Hook:
         if field.validator is not None:
             field.validator(None, field, value)
         result = structure(value, declared)
-        return MappingProxyType(result) if kind is Mapping else result
+        return MappingProxyType(result) if isinstance(result, dict) else result
 
     return hook
 
@@ -123,6 +128,10 @@ def _is_outside(kind: Any) -> bool:
     return get_origin(kind) is Annotated and isinstance(_mark(kind), Outside)
 
 
+def _is_union(kind: Any) -> bool:
+    return _plain(kind) is UnionType
+
+
 def _outside(folder: Path, value: str, kind: Any) -> str | Path:
     """A text that has to stand up to the world outside: an endpoint, a file's or folder's name."""
     mark = _mark(kind)
@@ -132,10 +141,7 @@ def _outside(folder: Path, value: str, kind: Any) -> str | Path:
     if not value or not value.isprintable():
         # perhaps what belongs into the file, a private key even: it is not repeated
         raise Unexpected("text that names no file", checks.EXPECTED[mark])
-    if mark is Outside.FOLDER:
-        checks.folder(folder / value)
-    else:
-        checks.pem(mark, folder / value)
+    checks.file(mark, folder / value)
     return folder / value
 
 
@@ -156,5 +162,5 @@ def _mark(kind: Any) -> Any:
 def _present(kind: Any) -> Any:
     """The type without "or None"."""
     if NoneType in get_args(kind):
-        return next(each for each in get_args(kind) if each is not NoneType)
+        return reduce(or_, (each for each in get_args(kind) if each is not NoneType))
     return kind

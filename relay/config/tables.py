@@ -19,9 +19,9 @@ from relay.policy.leasing import Reuse
 from .checks import name_of, pem
 from .mistakes import Step, Unexpected, describe, nearest
 from .model import ClientTLS, Configuration, Failover, Outside, Pool, ServerTLS, Upstream
-from .values import Check
-
-Table = Mapping[str, Any]
+from .raw import Table, array_in, table_in
+from .routes import around_routes
+from .validators import Check
 
 # Pairs of keys: the first is at most, or at least, the second.
 _AT_MOST: Mapping[type, Sequence[tuple[str, str]]] = {
@@ -40,6 +40,7 @@ def together(kind: type, table: Table, folder: Path) -> Iterator[Unexpected]:
     yield from _bounds(kind, table)
     if kind is Configuration:
         yield from _references(table)
+        yield from around_routes(table)
     elif kind is Upstream:
         yield from _warm_ones_rest(table)
     elif kind is Pool:
@@ -111,29 +112,29 @@ def _matching(certificate: Path, key: Path) -> Iterator[Unexpected]:
 
 
 def _references(document: Table) -> Iterator[Unexpected]:
-    upstreams, pools = _table(document, "upstream"), _table(document, "pool")
+    upstreams, pools = table_in(document, "upstream"), table_in(document, "pool")
     named = [
         (("pool", pool, "upstreams", index), name)
         for pool in pools
-        for index, name in enumerate(_array(_table(pools, pool), "upstreams"))
+        for index, name in enumerate(array_in(table_in(pools, pool), "upstreams"))
     ]
     served = [
         (("route", index, "pool"), route["pool"])
-        for index, route in enumerate(_array(document, "route"))
+        for index, route in enumerate(array_in(document, "route"))
         if isinstance(route, Mapping) and "pool" in route
     ]
     yield from _known("upstream", "pool", upstreams, named)
     yield from _known("pool", "route", pools, served)
     for pool in pools:
-        yield from _of_the_pool(pool, _table(pools, pool), upstreams)
+        yield from _of_the_pool(pool, table_in(pools, pool), upstreams)
 
 
 def _of_the_pool(name: str, pool: Table, upstreams: Table) -> Iterator[Unexpected]:
     """Weights and tiers are for upstreams of the pool, a misspelt one's true name included."""
-    named = [each for each in _array(pool, "upstreams") if isinstance(each, str)]
+    named = [each for each in array_in(pool, "upstreams") if isinstance(each, str)]
     members = {each if each in upstreams else nearest(each, upstreams) or each for each in named}
     for key in _LOOKED_AT_BY:
-        for each in _table(pool, key):
+        for each in table_in(pool, key):
             if named and each not in {*named, *members}:
                 meant = nearest(each, members)
                 expected = f"the name of one of its upstreams: {', '.join(sorted(members))}"
@@ -158,13 +159,3 @@ def _known(
     for name in sorted(unused):
         found = f"{'an' if what[0] in 'aeiou' else 'a'} {what} that no {user} uses"
         yield Unexpected(found, f"a {user} that names it, or no such table", below=(what, name))
-
-
-def _table(table: Table, key: str) -> Table:
-    value = table.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _array(table: Table, key: str) -> list[Any]:
-    value = table.get(key)
-    return value if isinstance(value, list) else []

@@ -1,118 +1,24 @@
-"""What a single value may be: the validators of model.py. Each can say what it expects."""
+"""What a single value may be: the validators of model.py."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
-
-import attrs
+from functools import partial
 
 from relay.policy.affinity import AFFINITIES
 from relay.policy.balancing import BALANCERS
 from relay.policy.services import SERVICES
 
-from .mistakes import Unexpected, describe, nearest, one_of
+from .mistakes import nearest, one_of
+from .validators import Check, Names, Numbers, OneOf, Titles, integer
 
 MOST_ASSOCIATIONS = 100_000
 _DAY = 86_400
+_MAPPED = 96  # bits before an IPv4 address in one of IPv6 (RFC 4291 2.5.5.2)
+_DESTINATIONS = ("pass", "rewrite")
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?", re.ASCII)
 _UID = re.compile(r"(?=.{1,64}\Z)[0-9]+(\.[0-9]+)+", re.ASCII)
-
-
-@attrs.frozen
-class Check:
-    """A validator for one value. None, where a field allows it, passes."""
-
-    expected: str
-    holds: Callable[[Any], bool]
-
-    def __call__(self, instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-        """Raise `Unexpected` unless the value holds."""
-        if value is not None and not self.holds(value):
-            raise Unexpected(describe(value), self.expected)
-
-
-@attrs.frozen
-class Names:
-    """A validator for arrays of names: at least one, none twice, and each as `holds` wants it."""
-
-    expected: str
-    element: str
-    holds: Callable[[str], bool]
-    known: frozenset[str] = frozenset()
-
-    def __call__(
-        self, instance: object, attribute: attrs.Attribute[Any], value: Sequence[object] | None
-    ) -> None:
-        """Raise `Unexpected` for an empty array, a group of them for wrong elements."""
-        if value is None:
-            return
-        if not value:
-            raise Unexpected("an empty array", self.expected)
-        if wrong := list(self._wrong(value)):
-            raise ExceptionGroup(self.expected, wrong)
-
-    def _wrong(self, names: Sequence[object]) -> Iterator[Unexpected]:
-        for index, name in enumerate(names):
-            if not isinstance(name, str) or not self.holds(name):
-                meant = nearest(name, self.known) if isinstance(name, str) else None
-                yield Unexpected(describe(name), self.element, meant, (index,))
-            elif name in names[:index]:
-                yield Unexpected(f"{describe(name)} again", "each name once", below=(index,))
-
-
-@attrs.frozen
-class OneOf:
-    """A validator for names out of a few."""
-
-    known: Collection[str]
-
-    @property
-    def expected(self) -> str:
-        """All of them."""
-        return one_of(self.known)
-
-    def __call__(self, instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
-        """Raise `Unexpected`, with the nearest one, unless the value is one of them."""
-        if value not in self.known:
-            raise Unexpected(describe(value), self.expected, nearest(value, self.known))
-
-
-@attrs.frozen
-class Numbers:
-    """A validator for tables of integers between these two, by name."""
-
-    expected: str
-    low: int
-    high: int
-
-    def __call__(
-        self,
-        instance: object,
-        attribute: attrs.Attribute[Any],
-        value: Mapping[str, object] | None,
-    ) -> None:
-        """Raise a group of `Unexpected` for all that are not."""
-        if wrong := list(self._wrong(value or {})):
-            raise ExceptionGroup(self.expected, wrong)
-
-    def _wrong(self, numbers: Mapping[str, object]) -> Iterator[Unexpected]:
-        for name, number in numbers.items():
-            if type(number) is not int or not self.low <= number <= self.high:
-                expected = f"an integer from {self.low} to {self.high}"
-                yield Unexpected(describe(number), expected, below=(name,))
-
-
-def integer(low: int, high: int, unit: str) -> Check:
-    """A check for integers between these two."""
-    return Check(f"an integer from {low} to {high} ({unit})", lambda value: low <= value <= high)
-
-
-def some(what: str) -> Check:
-    """A check for tables that must not be missing."""
-    return Check(f"at least one {what}", bool)
 
 
 def _is_ae_title(text: str) -> bool:
@@ -136,8 +42,43 @@ def _is_ip_address(text: str) -> bool:
     return True
 
 
+def _is_name(text: str) -> bool:
+    """Whether this can be the name of a listener, or a pattern for the names in a certificate."""
+    return text != "" and text.isprintable()
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return _inside_ipv6(ipaddress.ip_network(text)) is None
+    except ValueError:
+        return False
+
+
+def _meant_network(text: str) -> str | None:
+    """The network that an address in it, or the IPv6 way to write one of IPv4, stands for."""
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+    return str(_inside_ipv6(network) or network)
+
+
+def _inside_ipv6(
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network,
+) -> ipaddress.IPv4Network | None:
+    """The network of IPv4 where it is written as one of IPv6: callers from it are of IPv4."""
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < _MAPPED:
+        return None
+    return ipaddress.IPv4Network((mapped, network.prefixlen - _MAPPED))
+
+
+def _is_uid(text: str) -> bool:
+    return bool(_UID.fullmatch(text))
+
+
 def _is_service(text: str) -> bool:
-    return text in SERVICES or bool(_UID.fullmatch(text))
+    return text in SERVICES or _is_uid(text)
 
 
 ae_title = Check(
@@ -147,10 +88,12 @@ ae_title = Check(
 ae_pattern = Check('a pattern for AE titles, such as "CT*"', _is_ae_text)
 host = Check("a host name or an IP address", _is_host)
 pool_name = Check("the name of a pool", bool)
+listener_name = Check("a name, of printable characters", _is_name)
 
 # What is not a number (nan) is not between any two.
 seconds = Check(f"a number from 0 to {_DAY} (seconds)", lambda value: 0 <= value <= _DAY)
 some_seconds = Check(f"a number above 0, up to {_DAY} (seconds)", lambda value: 0 < value <= _DAY)
+days = Check("a number above 0, up to 365 (days)", lambda value: 0 < value <= 365)
 
 port = integer(1, 65_535, "a port")
 associations = integer(1, MOST_ASSOCIATIONS, "associations")
@@ -172,6 +115,19 @@ retries = Check(
 balance = OneOf(BALANCERS)
 affinity = OneOf(AFFINITIES)
 on_failure = OneOf(("abort", "status"))
+show_called = OneOf(("caller", "upstream"))
+show_calling = Titles(
+    "an AE title of 1 to 16 printable ASCII characters, or a table such as "
+    '{ "CT1" = "RELAY_CT1" }; leave the key out to show what each caller shows',
+    _is_ae_title,
+    ae_title,
+)
+move_destination = Titles(
+    '"pass", "rewrite", or a table such as { "CT1" = "RELAY_CT1" }',
+    _DESTINATIONS.__contains__,
+    ae_title,
+    _DESTINATIONS,
+)
 weights = Numbers('a table such as { "pacs-a" = 2, "pacs-b" = 1 }', 1, 1000)
 tiers = Numbers('a table such as { "pacs-a" = 0, "pacs-b" = 1 }', 0, 100)
 
@@ -180,5 +136,24 @@ service_names = Names(
     "names of services or UIDs; leave the key out for all",
     f"a UID or {one_of(SERVICES)}",
     _is_service,
-    SERVICES,
+    partial(nearest, known=SERVICES),
+)
+transfer_syntaxes = Names(
+    "UIDs of transfer syntaxes; leave the key out for all",
+    'the UID of a transfer syntax, such as "1.2.840.10008.1.2.1"',
+    _is_uid,
+)
+networks = Names(
+    "networks or addresses; leave the key out for callers from anywhere",
+    'a network, no bits set behind its prefix, or an address: "10.1.0.0/16", "192.0.2.5", "::1"',
+    _is_network,
+    _meant_network,
+)
+listener_names = Names(
+    "names of listeners; leave the key out for all", "the name of a listener", _is_name
+)
+certificates = Names(
+    "patterns; leave the key out where certificates do not matter",
+    'a pattern for a name in a certificate, such as "*.ct.example.org"',
+    _is_name,
 )

@@ -10,12 +10,10 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
-from relay.bridge.exchange import Retention
 from relay.bridge.outcome import Outcome
 from relay.bridge.ports import Upstreams
 from relay.bridge.session import Rules, Session
 from relay.downstream.protocol import DownstreamAssociation, Limits
-from relay.policy.routing import Route
 from relay.wire.command import CommandField
 
 
@@ -41,11 +39,7 @@ class Census:
 
 
 class Listener(Factory):
-    """Makes the associations of one listener.
-
-    `maximum` is the most that it announces, in bytes; `window` the most operations that a caller
-    may have outstanding.
-    """
+    """Makes the associations of one listener, which may have a name."""
 
     noisy = False
     log = Logger()
@@ -54,24 +48,24 @@ class Listener(Factory):
         self,
         clock: IReactorTime,
         upstreams: Upstreams,
-        routes: tuple[Route, ...],
+        rules: Rules,
         census: Census,
         limits: Limits,
-        maximum: int,
-        retention: Retention,
-        window: int = 1,
+        name: str | None = None,
     ) -> None:
         self.clock = clock
         self.upstreams = upstreams
+        self.rules = rules
         self.census = census
         self.limits = limits
-        self.rules = Rules(routes, maximum, census.enter, retention, window)
+        self.name = name
         self.connections: set[DownstreamAssociation] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> DownstreamAssociation:
         """The connection of a caller at `addr`, with its session."""
         peer = str(getattr(addr, "host", "local"))
-        association = DownstreamAssociation(self.clock, self.limits, peer, self.connections.discard)
+        gone = self.connections.discard
+        association = DownstreamAssociation(self.clock, self.limits, peer, self.name, gone)
         ended = partial(self._ended, peer, self.clock.seconds())
         session = Session(association, self.upstreams, self.rules, self.clock, ended)
         association.begin(session, self.rules.maximum)
@@ -113,7 +107,8 @@ def _what(outcome: Outcome) -> str:
         ambiguous = f" ({outcome.ambiguous} perhaps performed)" if outcome.ambiguous else ""
         counts.append(f"{outcome.resent} sent again{ambiguous}")
     if outcome.failed:
-        counts.append(f"{outcome.failed} failed")
+        why = f" ({'; '.join(outcome.notes)})" if outcome.notes else ""
+        counts.append(f"{outcome.failed} failed{why}")
     if outcome.odd:
         counts.append(f"{outcome.odd} of odd length")
     size = f"{outcome.bytes_up} bytes up, {outcome.bytes_down} down"

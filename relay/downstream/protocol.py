@@ -18,8 +18,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from relay.bridge.session import Session
+from relay.policy.routing import Origin
 from relay.transport.association import AssociationProtocol
 from relay.transport.reasons import describe
+from relay.transport.tls import names_shown
 from relay.wire.errors import AbortReason, AbortSource
 from relay.wire.pdu import AssociateAC, AssociateRJ, AssociateRQ
 
@@ -54,11 +56,13 @@ class DownstreamAssociation(AssociationProtocol):
         clock: IReactorTime,
         limits: Limits,
         peer: str,
+        listener: str | None,
         gone: Callable[[DownstreamAssociation], None],
     ) -> None:
         super().__init__(clock, limits.artim)
         self.limits = limits
         self.peer = peer
+        self.listener = listener
         self._gone = gone
         self._handshake: IDelayedCall | None = None
         self._stall: IDelayedCall | None = None
@@ -179,6 +183,11 @@ class DownstreamAssociation(AssociationProtocol):
             self._idle = self.clock.callLater(self.limits.idle, self._check_idle, now)
 
     # Downstream
+
+    @property
+    def origin(self) -> Origin:
+        """Where the caller is, at which listener, and who it is by its certificate."""
+        return Origin(self.peer, self.listener, names_shown(self.transport))
 
     def accept(self, answer: AssociateAC, request: AssociateRQ) -> None:
         """A-ASSOCIATE response, accepted."""

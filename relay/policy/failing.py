@@ -42,3 +42,12 @@ def failure_status(field: int, sent: bool, aborts: bool = False) -> Status | Non
     if aborts or (sent and field not in _RETRIEVING):
         return None
     return UNPERFORMED.get(field)
+
+
+def context_refused_status(field: int) -> Status:
+    """The status for a request `field` whose context its upstream does not accept.
+
+    A report that cannot be delivered is a processing failure: its sender will report again.
+    """
+    is_report = field == CommandField.N_EVENT_REPORT_RQ
+    return Status.PROCESSING_FAILURE if is_report else Status.SOP_CLASS_NOT_SUPPORTED

@@ -8,6 +8,8 @@ The UIDs are those of PS3.6 table A-1, the service classes those of PS3.4.
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 OTHER = "other"
 
 _DICOM = "1.2.840.10008"
@@ -94,3 +96,10 @@ def service_of(abstract_syntax: str) -> str:
             return _ROOTS[root]
         root = root.rpartition(".")[0]
     return OTHER
+
+
+def is_among(abstract_syntax: str, services: Container[str] | None) -> bool:
+    """Whether `services`, names and UIDs of abstract syntaxes, have this one; None has all."""
+    return (
+        services is None or service_of(abstract_syntax) in services or abstract_syntax in services
+    )

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from cryptography.x509 import load_pem_x509_certificates
+from cryptography.x509 import (
+    DNSName,
+    ExtensionNotFound,
+    IPAddress,
+    RFC822Name,
+    SubjectAlternativeName,
+    UniformResourceIdentifier,
+    load_pem_x509_certificates,
+)
 from OpenSSL import crypto
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
@@ -18,6 +26,7 @@ from twisted.internet.interfaces import (
     IProtocol,
     IProtocolFactory,
     IReactorTime,
+    ISSLTransport,
     IStreamClientEndpoint,
 )
 from twisted.internet.ssl import (
@@ -38,6 +47,8 @@ from relay.config import ClientTLS, ServerTLS
 
 SUITES = AcceptableCiphers.fromOpenSSLCipherString("ECDHE+AESGCM")
 """Of TLS 1.2: ECDHE-{ECDSA,RSA}-AES{128,256}-GCM. Those of TLS 1.3 are all fit."""
+
+_NAMES = (DNSName, IPAddress, UniformResourceIdentifier, RFC822Name)
 
 _STRICT: dict[str, Any] = {
     "raiseMinimumTo": TLSVersion.TLSv1_2,
@@ -86,6 +97,24 @@ def over_tls(
     made = TLSMemoryBIOFactory(options, is_client, factory, clock=clock)
     made.protocol = TLSMemoryBIOProtocol
     return made
+
+
+def names_shown(transport: object) -> tuple[str, ...]:
+    """The subject alternative names of the certificate that the peer has shown, as text: DNS names,
+    IP addresses, URIs, e-mail addresses. None without TLS, or a certificate."""
+    if not ISSLTransport.providedBy(transport):
+        return ()
+    certificate: Any = transport.getPeerCertificate()
+    if certificate is None:
+        return ()
+    try:
+        extension = certificate.to_cryptography().extensions.get_extension_for_class(
+            SubjectAlternativeName
+        )
+    except (ExtensionNotFound, ValueError):
+        # What cannot be read names nobody.
+        return ()
+    return tuple(str(each.value) for each in extension.value if isinstance(each, _NAMES))
 
 
 @implementer(IStreamClientEndpoint)

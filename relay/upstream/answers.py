@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from relay.bridge.ports import Clock
+from relay.policy.showing import Titles
 from relay.wire.negotiation import Answer, Offer
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -28,17 +29,17 @@ ANSWER_LIFETIME = 600.0
 
 @attrs.define(eq=False)
 class Answers:
-    """Answers of one upstream, by calling AE title shown and offer."""
+    """Answers of one upstream, by AE titles shown and offer."""
 
     clock: Clock
-    _known: OrderedDict[tuple[bytes, Offer], tuple[float, Answer]] = attrs.field(
+    _known: OrderedDict[tuple[Titles, Offer], tuple[float, Answer]] = attrs.field(
         factory=OrderedDict
     )
     _size: int = 0
 
-    def get(self, calling_field: bytes, offer: Offer) -> Answer | None:
+    def get(self, titles: Titles, offer: Offer) -> Answer | None:
         """The answer to an offer like this one, with its context ids."""
-        key = (calling_field, offer.normalised())
+        key = (titles, offer.normalised())
         since, answer = self._known.get(key, (0.0, None))
         if answer is None:
             return None
@@ -48,12 +49,12 @@ class Answers:
         self._known.move_to_end(key)
         return answer.renumbered(offer)
 
-    def put(self, calling_field: bytes, offer: Offer, answer: Answer) -> None:
+    def put(self, titles: Titles, offer: Offer, answer: Answer) -> None:
         """Remember an answer; one to an offer with a user identity is nobody else's."""
         if offer.user_identity is not None:
             return
         normalised = offer.normalised()
-        key = (calling_field, normalised)
+        key = (titles, normalised)
         if key in self._known:
             self._forget(key)
         self._known[key] = (self.clock.seconds(), answer.renumbered(normalised))
@@ -61,17 +62,17 @@ class Answers:
         while self._size > MOST_BYTES:
             self._forget(next(iter(self._known)))
 
-    def learnt(self) -> Iterator[tuple[bytes, Offer, Answer]]:
-        """Calling AE titles, offers and answers, those used last first, expired ones among them."""
-        for (calling_field, offer), (_, answer) in reversed(self._known.items()):
-            yield calling_field, offer, answer
+    def learnt(self) -> Iterator[tuple[Titles, Offer, Answer]]:
+        """AE titles shown, offers and answers, those used last first, expired ones among them."""
+        for (titles, offer), (_, answer) in reversed(self._known.items()):
+            yield titles, offer, answer
 
     def clear(self) -> None:
         """The upstream has contradicted one: ask again."""
         self._known.clear()
         self._size = 0
 
-    def _forget(self, key: tuple[bytes, Offer]) -> None:
+    def _forget(self, key: tuple[Titles, Offer]) -> None:
         del self._known[key]
         self._size -= size_of(key[1])
 

@@ -60,7 +60,7 @@ class Bank:
     ) -> Callable[[], None]:
         """Have an upstream of the pool answer the offer; gives a way to call it off."""
         pool = self.pools[asked.pool]
-        tries = pool.tries(asked.calling_field)
+        tries = pool.tries(asked.caller)
         first = next(tries, None)
         if first is None:
             done(Unavailable())
@@ -77,9 +77,9 @@ class Bank:
         """Lease an association; gives a way to call it off."""
         asked, pool = wanted.asked, self.pools[wanted.asked.pool]
         contexts = wanted.exactly or frozenset({wanted.context})
-        key = Key(asked.calling_field, asked.private)
+        key = Key(asked.titles, asked.private)
         request = Request(key, contexts, wanted.exactly is not None, wanted.fresh)
-        tries = pool.tries(asked.calling_field, wanted.prefer, wanted.avoid)
+        tries = pool.tries(asked.caller, wanted.prefer, wanted.avoid)
         first = next(tries, None)
         if first is None:
             done(Unavailable())
@@ -107,7 +107,7 @@ class Bank:
         """What the upstream answered to this offer, as long as nothing speaks against that."""
         if not keeper.is_reachable:
             return None
-        return keeper.answers.get(asked.calling_field, asked.offer)
+        return keeper.answers.get(asked.titles, asked.offer)
 
     def _negotiated(self, pool: Pool, keeper: Keeper, answer: Answer) -> Negotiated:
         maximum = pool.smallest_maximum(LARGEST_MAXIMUM_LENGTH)
@@ -117,7 +117,7 @@ class Bank:
         self, asked: Asked, pool: Pool, tries: Iterable[tuple[Keeper, float]]
     ) -> NegotiationResult:
         result: NegotiationResult = Unavailable()
-        request = Request(Key(asked.calling_field, asked.private), fresh=True)
+        request = Request(Key(asked.titles, asked.private), fresh=True)
         for keeper, timeout in tries:
             answer = self._remembered(asked, keeper)
             if answer is None:
@@ -131,7 +131,7 @@ class Bank:
                 assert association.answer is not None
                 answer = association.answer
                 pool.look_for_strangers()
-                keeper.answers.put(asked.calling_field, asked.offer, answer)
+                keeper.answers.put(asked.titles, asked.offer, answer)
                 association.give_back()
             return self._negotiated(pool, keeper, answer)
         return result

@@ -10,6 +10,7 @@ from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
 from relay.bridge.ports import Manners
+from relay.policy.showing import Titles
 from relay.transport.reasons import describe
 from relay.upstream.echo import verification
 from relay.upstream.ends import Unreachable
@@ -41,7 +42,7 @@ class Dialer:
     manners: Manners
 
     def association(
-        self, keeper: Keeping, calling_field: bytes, offer: Offer, verifies: bool = False
+        self, keeper: Keeping, titles: Titles, offer: Offer, verifies: bool = False
     ) -> UpstreamAssociation:
         """An association that is yet to be dialled.
 
@@ -49,7 +50,8 @@ class Dialer:
         """
         own = verification(offer) if verifies else None
         proposed = offer if own is None else attrs.evolve(offer, contexts=(*offer.contexts, own))
-        request = proposed.request(calling_field, ae_field(self.called), self.maximum)
+        called = ae_field(self.called) if titles.called is None else titles.called
+        request = proposed.request(titles.calling, called, self.maximum)
         return UpstreamAssociation(self.clock, keeper, self.manners, offer, request, own)
 
     def dial(self, association: UpstreamAssociation) -> Deferred[object]:

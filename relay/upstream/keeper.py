@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from relay.policy.health import Judgement
+from relay.policy.showing import Titles
 from relay.upstream.answers import Answers
 from relay.upstream.condition import Condition
 from relay.upstream.dialer import Dialer
@@ -67,7 +68,9 @@ class Keeper:
         )
         self._lender = Lender(clock, members, line, openings, warmth, self._assign)
         every, within = limits.probe_interval, limits.probe_timeout
-        self._prober = Prober(clock, self.condition, self.acquire, calling_field, every, within)
+        self._prober = Prober(
+            clock, self.condition, self.acquire, Titles(calling_field), every, within
+        )
         self._is_assigning = False
         self._is_stopped = False
 

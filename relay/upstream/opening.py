@@ -62,7 +62,7 @@ class Openings:
     ) -> None:
         """Dial. What comes of it the association tells its keeper, maybe at once."""
         verifies = self.members.limits.echo_after > 0
-        association = self.dialer.association(keeper, key.calling_field, offer, verifies)
+        association = self.dialer.association(keeper, key.titles, offer, verifies)
         # Where others live they may be all that it bears: then there is to be time for another try
         # when one of them has made room.
         patience = timeout / 2 if self.members.living else timeout

@@ -21,6 +21,7 @@ from typing import TypeAlias
 import attrs
 
 from relay.policy.leasing import Reuse
+from relay.policy.showing import Titles
 from relay.wire.negotiation import Context
 
 
@@ -34,12 +35,12 @@ class Phase(Enum):
 
 @attrs.frozen
 class Key:
-    """For whom an association was made: calling AE title shown, and the crossing if it is private.
+    """For whom an association was made: AE titles shown, and the crossing if it is private.
 
-    Called AE title and upstream are the same for all associations of a keeper.
+    The upstream is the same for all associations of a keeper.
     """
 
-    calling_field: bytes
+    titles: Titles
     private: int | None = None
 
 

@@ -16,6 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from relay.policy.showing import Titles
 from relay.upstream.condition import Condition
 from relay.upstream.echo import ONLY_VERIFICATION, echo, echo_context
 from relay.upstream.ends import NotAccepted, Unreachable
@@ -34,7 +35,7 @@ class Acquire(Protocol):
 
 @attrs.define(eq=False)
 class Prober:
-    """Probes one upstream, showing it the AE title in `calling_field`.
+    """Probes one upstream, showing it the AE title in `titles`.
 
     `interval` is between probes of an upstream that is well, 0: none; `timeout` is for the
     association, and again for the C-ECHO. All are seconds.
@@ -45,7 +46,7 @@ class Prober:
     clock: IReactorTime
     condition: Condition
     acquire: Acquire
-    calling_field: bytes
+    titles: Titles
     interval: float
     timeout: float
     is_allowed: bool = True
@@ -97,7 +98,7 @@ class Prober:
         self.tend()
 
     async def _ask(self) -> None:
-        request = Request(Key(self.calling_field), fresh=True)
+        request = Request(Key(self.titles), fresh=True)
         try:
             association = await self.acquire(
                 request, ONLY_VERIFICATION, self.timeout, is_probe=True

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from relay.bridge.ports import Terms
 from relay.policy.affinity import Affinity, by_association
 from relay.policy.balancing import BALANCERS, Candidate, ranked
+from relay.policy.moves import Moving
 from relay.policy.retrying import RetryBudget
 from relay.upstream.keeper import Keeper
 from relay.upstream.kinship import Kinship
@@ -33,6 +34,7 @@ class PoolRules:
     `timeout`: seconds for all tries together. `balance` is one of relay.policy.balancing.BALANCERS.
     `most_ejected` is the share of the pool that its failures may put out. `aborts`: callers are
     told of failures by A-ABORT. `retries_per_second`: operations that may be sent again (0: none).
+    `moving`: how archives are told where to move.
     """
 
     places: tuple[Place, ...]
@@ -42,6 +44,7 @@ class PoolRules:
     affinity: Affinity = by_association
     aborts: bool = False
     retries_per_second: float = 50.0
+    moving: Moving | None = None
 
 
 class Pool:
@@ -59,14 +62,14 @@ class Pool:
         self.clock = clock
         self.keepers = {each.upstream: keepers[each.upstream] for each in rules.places}
         self.balancer = BALANCERS[rules.balance](random)
-        self.terms = Terms(rules.affinity, rules.aborts)
+        self.terms = Terms(rules.affinity, rules.aborts, rules.moving)
         self.kinship = Kinship(name, rules.balance)
         rate = rules.retries_per_second
         # An archive that dies has all that it was performing sent again at once.
         self.retries = RetryBudget(rate, burst=max(1, round(2 * rate)))
 
     def tries(
-        self, calling_field: bytes, prefer: str | None = None, avoid: Collection[str] = ()
+        self, caller: bytes, prefer: str | None = None, avoid: Collection[str] = ()
     ) -> Iterator[tuple[Keeper, float]]:
         """The upstreams in the order to try them, with the seconds that each may take.
 
@@ -78,7 +81,7 @@ class Pool:
             yield from ((self.keepers[each.upstream], self.rules.timeout) for each in self._places)
             return
         deadline = self.clock.seconds() + self.rules.timeout
-        order = self._order(calling_field, prefer, avoid)
+        order = self._order(caller, prefer, avoid)
         for place, candidate in enumerate(order):
             left = deadline - self.clock.seconds()
             if left <= 0:
@@ -99,11 +102,9 @@ class Pool:
         """Those that are not being taken out."""
         return [each for each in self.rules.places if not self.keepers[each.upstream].is_draining]
 
-    def _order(
-        self, calling_field: bytes, prefer: str | None, avoid: Collection[str]
-    ) -> list[Candidate]:
+    def _order(self, caller: bytes, prefer: str | None, avoid: Collection[str]) -> list[Candidate]:
         candidates = [_candidate(each, self.keepers[each.upstream]) for each in self._places]
-        order = self.balancer.order(candidates, calling_field)
+        order = self.balancer.order(candidates, caller)
         order = ranked(order, prefer, avoid, self.rules.most_ejected)
         if order and order[0].upstream != prefer:
             self.balancer.chosen(order[0].upstream)

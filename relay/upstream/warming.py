@@ -87,10 +87,10 @@ class Warmth:
             self._timer.cancel()
 
     def _known(self) -> Iterator[tuple[Kind, Offer]]:
-        for calling_field, offer, answer in self.answers.learnt():
+        for titles, offer, answer in self.answers.learnt():
             contexts = frozenset(answer.in_force(offer).values())
             if contexts:
-                yield Kind(Key(calling_field), contexts), offer.narrowed(answer)
+                yield Kind(Key(titles), contexts), offer.narrowed(answer)
 
     def _in_vain(self) -> None:
         self._pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, 2 * self._pause))

@@ -12,36 +12,39 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import TypeAlias
 
 import attrs
+
+from relay.wire.elements import (
+    GROUP_LENGTH,
+    HEADER,
+    MESSAGE_ID,
+    MESSAGE_ID_BEING_RESPONDED_TO,
+    Buffer,
+    encoded,
+    evened,
+    group_length,
+    walk,
+)
 
 COMMAND_SET_MAXIMUM = 64 * 1024  # bytes; a real one has some hundreds
 UID_MAXIMUM = 64  # bytes (PS3.5 table 6.2-1, UI)
 ERROR_COMMENT_MAXIMUM = 64  # characters (PS3.5 table 6.2-1, LO)
 NO_DATASET = 0x0101  # (0000,0800); any other value says that a dataset follows
 
-Buffer: TypeAlias = bytes | bytearray | memoryview
-
 _RESPONSE = 0x8000  # the bit that tells a response's Command Field from its request's
 _CANCEL = 0x0FFF  # a plain int: looking up an enum's member costs where every message passes
 _PENDING = (0xFF00, 0xFF01)
 
-_HEADER = struct.Struct("<HHL")
-_US_ELEMENT = struct.Struct("<HHLH")
-_UL_ELEMENT = struct.Struct("<HHLL")
-_header = _HEADER.unpack_from
+_header = HEADER.unpack_from
 _us = struct.Struct("<H").unpack_from
 
 _ELSEWHERE = -1  # stands for any element of another group
-_GROUP_LENGTH = 0x0000
 _AFFECTED_SOP_CLASS = 0x0002
 _REQUESTED_SOP_CLASS = 0x0003
 _COMMAND_FIELD = 0x0100
-_MESSAGE_ID = 0x0110
-_RESPONDING_TO = 0x0120
 _DATASET_TYPE = 0x0800
 _STATUS = 0x0900
 _ERROR_COMMENT = 0x0902
@@ -49,23 +52,25 @@ _AFFECTED_SOP_INSTANCE = 0x1000
 _REQUESTED_SOP_INSTANCE = 0x1001
 
 _NAMES = {
-    _GROUP_LENGTH: "Command Group Length",
+    GROUP_LENGTH: "Command Group Length",
     _AFFECTED_SOP_CLASS: "Affected SOP Class UID",
     _REQUESTED_SOP_CLASS: "Requested SOP Class UID",
     _COMMAND_FIELD: "Command Field",
-    _MESSAGE_ID: "Message ID",
-    _RESPONDING_TO: "Message ID Being Responded To",
+    MESSAGE_ID: "Message ID",
+    MESSAGE_ID_BEING_RESPONDED_TO: "Message ID Being Responded To",
     _DATASET_TYPE: "Command Data Set Type",
     _STATUS: "Status",
     _ERROR_COMMENT: "Error Comment",
     _AFFECTED_SOP_INSTANCE: "Affected SOP Instance UID",
     _REQUESTED_SOP_INSTANCE: "Requested SOP Instance UID",
 }
-_NUMBERS = frozenset((_COMMAND_FIELD, _MESSAGE_ID, _RESPONDING_TO, _DATASET_TYPE, _STATUS))
+_NUMBERS = frozenset(
+    (_COMMAND_FIELD, MESSAGE_ID, MESSAGE_ID_BEING_RESPONDED_TO, _DATASET_TYPE, _STATUS)
+)
 
-_NEEDED_BY_REQUEST = (_DATASET_TYPE, _MESSAGE_ID)
-_NEEDED_BY_CANCEL = (_DATASET_TYPE, _RESPONDING_TO)
-_NEEDED_BY_RESPONSE = (_DATASET_TYPE, _RESPONDING_TO, _STATUS)
+_NEEDED_BY_REQUEST = (_DATASET_TYPE, MESSAGE_ID)
+_NEEDED_BY_CANCEL = (_DATASET_TYPE, MESSAGE_ID_BEING_RESPONDED_TO)
+_NEEDED_BY_RESPONSE = (_DATASET_TYPE, MESSAGE_ID_BEING_RESPONDED_TO, _STATUS)
 
 
 class CommandField(IntEnum):
@@ -107,6 +112,7 @@ class Status(IntEnum):
     RESOURCE_LIMITATION = 0x0213
     OUT_OF_RESOURCES = 0xA700
     OUT_OF_RESOURCES_SUBOPERATIONS = 0xA702
+    MOVE_DESTINATION_UNKNOWN = 0xA801
 
 
 @attrs.define(eq=False)
@@ -211,14 +217,13 @@ def decode(data: Buffer) -> CommandSet:
 def encode(elements: Mapping[int, int | str | bytes]) -> bytes:
     """A command set of the elements given by their number in group 0000.
 
-    An int is written as US, a str as UI padded with NUL to even length, bytes as they are. Command
-    Group Length is computed, and may not be given: ValueError. An int or an element number beyond
-    16 bits raises struct.error.
+    Values are of the kinds that `encoded` takes. Command Group Length is computed, and may not be
+    given: ValueError. An int or an element number beyond 16 bits raises struct.error.
     """
-    if _GROUP_LENGTH in elements:
+    if GROUP_LENGTH in elements:
         raise ValueError("Command Group Length is computed")
-    body = b"".join(_element(number, elements[number]) for number in sorted(elements))
-    return _UL_ELEMENT.pack(0, _GROUP_LENGTH, 4, len(body)) + body
+    body = b"".join(encoded(number, elements[number]) for number in sorted(elements))
+    return group_length(len(body)) + body
 
 
 def response(request: Buffer, status: int, error_comment: str | None = None) -> bytes:
@@ -233,15 +238,15 @@ def response(request: Buffer, status: int, error_comment: str | None = None) -> 
     if status == 0:
         raise ValueError("the relay never says success itself")
     found = _sound_elements(request)
-    field, message_id = _number(found, _COMMAND_FIELD), _number(found, _MESSAGE_ID)
+    field, message_id = _number(found, _COMMAND_FIELD), _number(found, MESSAGE_ID)
     if field is None or message_id is None:
-        unread = _COMMAND_FIELD if field is None else _MESSAGE_ID
+        unread = _COMMAND_FIELD if field is None else MESSAGE_ID
         raise MalformedCommand(_name(unread), "cannot be read", message_id, field)
     if field & _RESPONSE or field == _CANCEL:
         raise MalformedCommand(_name(_COMMAND_FIELD), "is never answered", message_id, field)
     elements: dict[int, int | str | bytes] = {
         _COMMAND_FIELD: field | _RESPONSE,
-        _RESPONDING_TO: message_id,
+        MESSAGE_ID_BEING_RESPONDED_TO: message_id,
         _DATASET_TYPE: NO_DATASET,
         _STATUS: status,
     }
@@ -281,8 +286,8 @@ def _complete(
             raise _malformed(data, _name(element), "is missing")
     return CommandSet(
         numbers[_COMMAND_FIELD],
-        get(_MESSAGE_ID),
-        get(_RESPONDING_TO),
+        get(MESSAGE_ID),
+        get(MESSAGE_ID_BEING_RESPONDED_TO),
         numbers[_DATASET_TYPE] != NO_DATASET,
         get(_STATUS),
         affected,
@@ -292,7 +297,9 @@ def _complete(
 
 def _refuse_repeats(data: Buffer) -> None:
     seen = set()
-    for element, _ in _walk(data):
+    for group, element, _, _ in walk(data):
+        if group:
+            continue
         if element in seen:
             raise _malformed(data, _name(element), "is repeated")
         seen.add(element)
@@ -301,29 +308,17 @@ def _refuse_repeats(data: Buffer) -> None:
 def _malformed(data: Buffer, element: str, reason: str) -> MalformedCommand:
     found = _sound_elements(data)
     return MalformedCommand(
-        element, reason, _number(found, _MESSAGE_ID), _number(found, _COMMAND_FIELD)
+        element, reason, _number(found, MESSAGE_ID), _number(found, _COMMAND_FIELD)
     )
-
-
-def _walk(data: Buffer) -> Iterator[tuple[int, bytes]]:
-    """The elements of group 0000 with their values, up to the first that is not whole."""
-    at = 0
-    while at + _HEADER.size <= len(data):
-        group, element, length = _header(data, at)
-        start = at + _HEADER.size
-        at = start + length
-        if at > len(data):
-            return
-        if not group:
-            yield element, bytes(data[start:at])
 
 
 def _sound_elements(data: Buffer) -> dict[int, bytes]:
     """What can be read of a command set that may be malformed; the first where one is repeated."""
     found: dict[int, bytes] = {}
     if len(data) <= COMMAND_SET_MAXIMUM:
-        for element, value in _walk(data):
-            found.setdefault(element, value)
+        for group, element, start, end in walk(data):
+            if not group:
+                found.setdefault(element, bytes(data[start:end]))
     return found
 
 
@@ -337,20 +332,9 @@ def _echoed(found: Mapping[int, bytes], affected: int, requested: int) -> dict[i
     value = found.get(affected) or found.get(requested) or b""
     if not value or len(value) > UID_MAXIMUM:
         return {}
-    return {affected: _evened(value, b"\0")}
+    return {affected: evened(value, b"\0")}
 
 
 def _comment(text: str) -> bytes:
     printable = re.sub(rb"[^ -\[\]-~]", b"?", text.encode("ascii", "replace"))
-    return _evened(printable[:ERROR_COMMENT_MAXIMUM], b" ")
-
-
-def _evened(value: bytes, padding: bytes) -> bytes:
-    return value + padding if len(value) % 2 else value
-
-
-def _element(number: int, value: int | str | bytes) -> bytes:
-    if isinstance(value, int):
-        return _US_ELEMENT.pack(0, number, 2, value)
-    raw = _evened(value.encode("latin-1"), b"\0") if isinstance(value, str) else value
-    return _HEADER.pack(0, number, len(raw)) + raw
+    return evened(printable[:ERROR_COMMENT_MAXIMUM], b" ")

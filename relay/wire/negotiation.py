@@ -37,6 +37,8 @@ IMPLEMENTATION_CLASS_UID = "2.25.150638697653574730717290074238853519481"
 
 IMPLEMENTATION_VERSION_NAME = "DICOM_RELAY_0_1"
 
+IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
+
 
 LONGEST_USER_INFORMATION = 0xFFFF - 128
 """Bytes of sub-items that leave room to replace some of a peer's own with ours: maximum length,
@@ -167,6 +169,12 @@ class Answer:
         """Every context of `offer` refused alike."""
         return cls(tuple(_refused(each, result) for each in offer.contexts))
 
+    @classmethod
+    def accepting(cls, offer: Offer) -> Answer:
+        """Every context of `offer` accepted, and the roles as proposed: with the syntax that
+        everybody has to take, or else the first (PS3.5 10.1)."""
+        return cls(tuple(map(_accepted, offer.contexts)), offer.roles)
+
     @property
     def accepted(self) -> Mapping[int, str]:
         """Transfer syntax by id of the contexts that were accepted."""
@@ -175,6 +183,13 @@ class Answer:
             for each in self.contexts
             if each.result == ContextResult.ACCEPTANCE
         }
+
+    def narrowed(self, further: Answer) -> Answer:
+        """What holds with both, where `further` answers what this one has accepted."""
+        said = {each.id: each for each in further.contexts}
+        contexts = tuple(said.get(each.id, each) for each in self.contexts)
+        maximum = min(self.maximum, further.maximum)
+        return attrs.evolve(further, contexts=contexts, maximum=maximum)
 
     def renumbered(self, offer: Offer) -> Answer:
         """The same answers with the ids of `offer`, which proposed the same in the same order."""
@@ -216,6 +231,14 @@ def _judged(
 def _refused(proposed: PresentationContextRQ, result: ContextResult) -> PresentationContextAC:
     # A refusal names a syntax all the same; it is not significant (PS3.8 9.3.3.2).
     return PresentationContextAC(proposed.id, result, proposed.transfer_syntaxes[0])
+
+
+def _accepted(proposed: PresentationContextRQ) -> PresentationContextAC:
+    syntaxes = proposed.transfer_syntaxes
+    chosen = IMPLICIT_VR_LITTLE_ENDIAN
+    if chosen not in syntaxes:
+        chosen = syntaxes[0]
+    return PresentationContextAC(proposed.id, ContextResult.ACCEPTANCE, chosen)
 
 
 def merged(offer: Offer, parts: Iterable[Answer]) -> Answer:

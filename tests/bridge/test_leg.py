@@ -13,6 +13,7 @@ from relay.bridge.party import Party
 from relay.bridge.ports import Asked, ContextRefused, Terms, Unavailable
 from relay.policy.affinity import by_association, by_operation
 from relay.policy.failover import Choice
+from relay.policy.showing import Titles
 from relay.wire.command import CommandField as F
 from relay.wire.command import decode
 from relay.wire.negotiation import Offer
@@ -29,7 +30,8 @@ from tests.doubles import (
 )
 
 CONTEXTS = in_force(SOP_CLASSES)
-ASKED = Asked("archive", ae_field("MODALITY"), Offer(contexts_of(SOP_CLASSES)))
+CALLING = ae_field("MODALITY")
+ASKED = Asked("archive", Titles(CALLING), Offer(contexts_of(SOP_CLASSES)), CALLING)
 ONLY_STORAGE = {3: CONTEXTS[3]}
 
 

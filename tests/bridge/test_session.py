@@ -131,7 +131,7 @@ def test_an_upstream_is_asked_with_the_callers_title_and_offer():
     crossing.asks()
     assert crossing.since() == ["negotiate archive"]
     asking = asked(crossing)
-    assert asking.calling_field == GOOD.calling_field
+    assert asking.titles.calling == GOOD.calling_field
     assert asking.offer == Offer.of(GOOD)
     assert asking.private is None
 

@@ -1,8 +1,10 @@
-"""Endpoint descriptions, PEM files, folders."""
+"""Endpoint descriptions, PEM files, folders, databases."""
 
 from __future__ import annotations
 
 import errno
+import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -179,3 +181,49 @@ def test_a_folder_that_takes_no_file_is_refused(files, monkeypatch):
     monkeypatch.setattr(checks, "TemporaryFile", refuses)
     with pytest.raises(Unexpected, match="Read-only file system"):
         checks.folder(files)
+
+
+def test_a_database_need_not_be_there_and_is_not_made(files):
+    before = sorted(files.iterdir())
+    checks.database(files / "new.sqlite")
+    assert sorted(files.iterdir()) == before
+
+
+def test_a_database_that_is_there_is_taken_as_it_is(files):
+    with sqlite3.connect(files / "old.sqlite") as made:
+        made.execute("CREATE TABLE one (two)")
+    made.close()
+    before = (files / "old.sqlite").read_bytes()
+    checks.database(files / "old.sqlite")
+    checks.database(files / "empty")
+    assert (files / "old.sqlite").read_bytes() == before
+    assert (files / "empty").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("missing/new", "whose folder takes no files (No such file or directory)"),
+        ("text/new", "whose folder takes no files (Not a directory)"),
+        ("folder", "which is no file"),
+        ("pipe", "which is no file"),
+        ("text", "which is something else"),
+        ("relay.key", "which is something else"),
+        ("x" * 256, "which cannot be written (File name too long)"),
+    ],
+)
+def test_it_is_said_why_a_database_is_not_taken(files, name, why):
+    os.mkfifo(files / "pipe")
+    with pytest.raises(Unexpected) as raised:
+        checks.database(files / name)
+    assert raised.value.found == f'"{files / name}", {why}'
+    assert raised.value.expected == checks.EXPECTED[Outside.DATABASE]
+
+
+def test_a_database_that_cannot_be_written_is_refused(files, monkeypatch):
+    def refuses(path: Path, mode: str) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuses)
+    with pytest.raises(Unexpected, match="which cannot be written"):
+        checks.database(files / "empty")

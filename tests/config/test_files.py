@@ -13,7 +13,9 @@ import pytest
 
 from relay.config import (
     Address,
+    AssociationPolicy,
     ClientTLS,
+    Commitment,
     Configuration,
     ConfigurationError,
     Failover,
@@ -29,7 +31,7 @@ from relay.config import (
 from relay.config.structuring import key_of
 from relay.policy.services import SERVICES
 from tests.config import pki
-from tests.config.toml import written
+from tests.config.toml import least, written
 
 ROOT = Path(__file__).resolve().parents[2]
 MINIMAL = (ROOT / "conf/minimal.toml").read_text("utf-8")
@@ -46,7 +48,9 @@ SECTIONS = {
     Upstream: ("upstream.pacs-a", "## `[upstream.NAME]`"),
     ClientTLS: ("upstream.pacs-a.tls", "### `tls` of an upstream"),
     Pool: ("pool.archive pool.ris", "## `[pool.NAME]`"),
-    Route: ("route.0", "## `[[route]]`"),
+    Route: ("route.0 route.2", "## `[[route]]`"),
+    AssociationPolicy: ("association_policy.0", "## `[[association_policy]]`"),
+    Commitment: ("commitment", "## `[commitment]`"),
     Failover: ("failover", "## `[failover]`"),
 }
 EVERY_SECTION = pytest.mark.parametrize("section", SECTIONS, ids=lambda kind: kind.__name__)
@@ -177,9 +181,27 @@ def test_the_manual_has_every_service():
     assert set(re.findall(r"^\| `([^`]+)` \|", behind, re.M)) == SERVICES
 
 
+def examples() -> list[str]:
+    """What the manual shows of a configuration, save for the one that is wrong on purpose."""
+    before = MANUAL.partition("\n## When something is wrong")[0]
+    return re.findall(r"```toml\n(.*?)```", before, re.S)
+
+
+@pytest.mark.parametrize("text", examples())
+def test_what_the_manual_shows_can_be_added_to_a_configuration(text):
+    document = least()
+    for key, value in tomllib.loads(text).items():
+        if isinstance(value, dict):
+            document.setdefault(key, {}).update(value)
+        else:
+            document.setdefault(key, []).extend(value)
+    assert parse(written(document), ROOT)
+
+
 def test_the_manual_shows_what_mistakes_really_print(tmp_path):
+    behind = MANUAL.partition("\n## When something is wrong")[2]
     source, shown = (
-        re.search(rf"```{kind}\n(.*?)\n```", MANUAL, re.S)[1]  # type: ignore[index]
+        re.search(rf"```{kind}\n(.*?)\n```", behind, re.S)[1]  # type: ignore[index]
         for kind in ("toml", "text")
     )
     (tmp_path / "relay.toml").write_text(source, "utf-8")

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.config import Address, Failover, Listener, Pool, RelaySection, Route, Upstream
+from relay.config import (
+    Address,
+    AssociationPolicy,
+    Commitment,
+    Failover,
+    Listener,
+    Pool,
+    RelaySection,
+    Route,
+    Upstream,
+)
 from relay.config.mistakes import Unexpected
 
 PACS = Address("PACS", "pacs.example.org", 104)
@@ -124,7 +136,14 @@ def test_a_failure_is_told_by_a_status_unless_abort_is_wanted():
         lambda: Pool(("a",), "leastloaded"),
         lambda: Pool(("a",), affinity="study"),
         lambda: Pool(("a",), on_failure="ignore"),
+        lambda: Pool(("a",), move_destination="forward"),
+        lambda: Pool(("a",), move_destination={}),
         lambda: Failover(window=-1),
+        lambda: Listener("tcp:port=104", name=""),
+        lambda: Route("archive", show_called="relay"),
+        lambda: Route("archive", show_calling="X" * 17),
+        lambda: AssociationPolicy(calling=""),
+        lambda: Commitment(Path("commitment.sqlite"), lifetime=0.0),
         lambda: Route("archive", called=""),
         lambda: attrs.evolve(PACS, port=0),
     ],
@@ -139,6 +158,12 @@ def test_arrays_made_by_hand_are_checked_too():
         Pool(("a", "a"))
     with pytest.raises(ExceptionGroup):
         Route("archive", services=("Storage",))
+    with pytest.raises(ExceptionGroup):
+        Route("archive", networks=("10.1.2.3/16",))
+    with pytest.raises(ExceptionGroup):
+        Route("archive", show_calling={"CT1": ""})
+    with pytest.raises(ExceptionGroup):
+        AssociationPolicy(transfer_syntaxes=("implicit",))
     with pytest.raises(ExceptionGroup):
         Pool(("a",), "hash", weights={"a": 0})
 

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from relay.config import (
     Address,
+    AssociationPolicy,
     ClientTLS,
+    Commitment,
     Configuration,
     ConfigurationError,
     Failover,
@@ -29,7 +31,7 @@ from relay.config import (
     parse,
 )
 from relay.config.structuring import key_of
-from relay.config.values import Check
+from relay.config.validators import Check
 from relay.policy.leasing import Reuse
 from tests.config import pki
 from tests.config.toml import least, written
@@ -198,7 +200,8 @@ def test_an_unknown_key_is_answered_with_the_known_ones_and_the_nearest():
         ("zzz", None),
     ]
     assert {mistake.found for mistake in found} == {"an unknown key"}
-    assert found[-1].expected == "one of failover, listener, pool, relay, route, upstream"
+    known = "association_policy, commitment, failover, listener, pool, relay, route, upstream"
+    assert found[-1].expected == f"one of {known}"
 
 
 WHERE = {
@@ -210,6 +213,14 @@ WHERE = {
     Pool: ("pool.archive", lambda document: document["pool"]["archive"]),
     Route: ("route[0]", lambda document: document["route"][0]),
     Failover: ("failover", lambda document: document.setdefault("failover", {})),
+    AssociationPolicy: (
+        "association_policy[0]",
+        lambda document: document.setdefault("association_policy", [{}])[0],
+    ),
+    Commitment: (
+        "commitment",
+        lambda document: document.setdefault("commitment", {"database": "new.sqlite"}),
+    ),
     Configuration: ("", lambda document: document),
 }
 FIELDS = [(section, field) for section in WHERE for field in attrs.fields(section)]
@@ -374,6 +385,104 @@ def test_a_folder_of_failover_that_takes_no_files_is_a_mistake(folder, name, fou
     (mistake,) = mistakes(least() | {"failover": {"folder": name}}, folder)
     expected = "a folder that the relay may write to"
     assert mistake == Mistake("failover.folder", found.format(folder), expected)
+
+
+# --- what routes and pools say of AE titles
+
+
+def test_a_string_or_a_table_is_read_as_it_was_written():
+    document = least() | {"commitment": {"database": "commitment.sqlite"}}
+    made = parse(written(document), HERE)
+    assert (made.pools["archive"].move_destination, made.routes[0].show_calling) == ("pass", None)
+    for written_, shown in (("rewrite", "RELAY"), ({"CT1": "RELAY"}, {"CT1": "RELAY_CT1"})):
+        document["pool"]["archive"]["move_destination"] = written_
+        document["route"][0]["show_calling"] = shown
+        made = parse(written(document), HERE)
+        assert made.pools["archive"].move_destination == written_
+        assert made.routes[0].show_calling == shown
+
+
+def test_a_table_of_ae_titles_that_was_read_does_not_change():
+    document = least()
+    document["pool"]["archive"]["move_destination"] = {"CT1": "RELAY"}
+    table = parse(written(document), HERE).pools["archive"].move_destination
+    with pytest.raises(TypeError):
+        table["CT1"] = "OTHER"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("way", "key"), [(("pool", "archive"), "move_destination"), (("route", 0), "show_calling")]
+)
+def test_what_is_neither_a_string_nor_a_table_is_told_that_it_may_be_both(way, key):
+    for value in (5, True, ["RELAY"], 1.5):
+        document = least()
+        document[way[0]][way[1]][key] = value
+        (mistake,) = mistakes(document)
+        assert mistake.key.endswith(key)
+        assert "a table such as" in mistake.expected
+
+
+def test_a_route_is_read_with_all_its_conditions(folder):
+    document = least()
+    document["listener"][0] |= {
+        "name": "ward",
+        "tls": {"certificate": "relay.pem", "key": "relay.key", "client_ca": "ca.pem"},
+    }
+    document["route"][0] |= {
+        "networks": ["10.1.0.0/16", "::1"],
+        "listeners": ["ward"],
+        "certificates": ["*.ct.example.org"],
+        "show_called": "caller",
+    }
+    made = parse(written(document), folder)
+    assert made.listeners[0].name == "ward"
+    assert made.routes == (
+        Route(
+            "archive",
+            networks=("10.1.0.0/16", "::1"),
+            listeners=("ward",),
+            certificates=("*.ct.example.org",),
+            show_called="caller",
+        ),
+    )
+
+
+def test_association_policies_are_read_in_their_order():
+    document = least()
+    table = {"calling": "CT*", "services": ["storage"], "transfer_syntaxes": ["1.2.840.10008.1.2"]}
+    document["association_policy"] = [table, {}]
+    assert parse(written(document), HERE).association_policies == (
+        AssociationPolicy("CT*", "*", ("storage",), ("1.2.840.10008.1.2",)),
+        AssociationPolicy(),
+    )
+
+
+def test_the_database_of_commitments_is_relative_to_the_folder(folder):
+    document = least() | {"commitment": {"database": "new.sqlite", "lifetime": 30}}
+    assert parse(written(document), folder).commitment == Commitment(folder / "new.sqlite", 30.0)
+    assert not (folder / "new.sqlite").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("gone/new", '"{}/gone/new", whose folder takes no files (No such file or directory)'),
+        ("relay.pem", '"{}/relay.pem", which is something else'),
+        ("", "text that names no file"),
+    ],
+)
+def test_what_is_no_database_of_commitments_is_a_mistake(folder, name, found):
+    (mistake,) = mistakes(least() | {"commitment": {"database": name}}, folder)
+    expected = "an SQLite database that the relay may write to, or a name for a new one"
+    assert mistake == Mistake("commitment.database", found.format(folder), expected)
+
+
+def test_commitment_is_missed_where_a_route_shows_another_ae_title():
+    document = least()
+    document["route"][0]["show_calling"] = "RELAY"
+    assert keys(document) == ["route[0].show_calling"]
+    document["route"][0]["services"] = ["storage"]
+    assert parse(written(document), HERE).commitment is None
 
 
 # --- names that refer to each other

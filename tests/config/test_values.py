@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from relay.config import values
 from relay.config.mistakes import Unexpected
+from relay.config.validators import Names
 from relay.policy.affinity import AFFINITIES
 from relay.policy.balancing import BALANCERS
 from relay.policy.services import SERVICES
@@ -102,6 +105,13 @@ def test_a_time_that_has_to_pass_is_not_zero():
     assert not accepted(values.some_seconds, 86_401)
 
 
+def test_days_are_no_more_than_a_year():
+    assert accepted(values.days, 0.001)
+    assert accepted(values.days, 365)
+    assert not accepted(values.days, 0)
+    assert not accepted(values.days, 365.001)
+
+
 def test_a_share_that_has_to_be_reached_is_not_zero():
     assert accepted(values.some_share, 0.001)
     assert accepted(values.some_share, 1)
@@ -111,7 +121,14 @@ def test_a_share_that_has_to_be_reached_is_not_zero():
 
 @pytest.mark.parametrize(
     "check",
-    [values.seconds, values.some_seconds, values.share, values.some_share, values.retries],
+    [
+        values.seconds,
+        values.some_seconds,
+        values.days,
+        values.share,
+        values.some_share,
+        values.retries,
+    ],
 )
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 10**400])
 def test_a_time_or_a_share_is_finite(check, value):
@@ -123,7 +140,7 @@ def test_none_passes_where_the_field_allows_it():
     values.service_names(None, FIELD, None)
 
 
-def wrong(names: values.Names, value: list[object]) -> list[tuple[tuple[str | int, ...], str]]:
+def wrong(names: Names, value: list[object]) -> list[tuple[tuple[str | int, ...], str]]:
     with pytest.raises(ExceptionGroup) as raised:
         names(None, FIELD, value)
     errors = [error for error in raised.value.exceptions if isinstance(error, Unexpected)]
@@ -168,6 +185,7 @@ def test_an_array_of_names_is_not_empty():
         (values.balance, BALANCERS),
         (values.affinity, AFFINITIES),
         (values.on_failure, ["abort", "status"]),
+        (values.show_called, ["caller", "upstream"]),
     ],
 )
 def test_a_name_out_of_a_few_is_one_of_them(check, names):
@@ -193,3 +211,130 @@ def test_a_table_of_numbers_has_each_between_its_bounds(check, low, high):
     errors = [error for error in raised.value.exceptions if isinstance(error, Unexpected)]
     assert [error.below for error in errors] == [(name,) for name in "abcdef"]
     assert {error.expected for error in errors} == {f"an integer from {low} to {high}"}
+
+
+# --- networks
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("10.1.0.0/16", "192.0.2.5", "10.1.0.0/255.255.0.0", "0.0.0.0/0", "192.0.2.5/32"),
+        *("2001:db8::/32", "::1", "::/0", "fe80::1%eth0", "::/90"),
+    ],
+)
+def test_a_network_or_an_address(text):
+    values.networks(None, FIELD, [text])
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("10.1.2.3/16", "10.1.0.0/16"),
+        ("10.1.2.3/0", "0.0.0.0/0"),
+        ("2001:db8::1/32", "2001:db8::/32"),
+        ("::ffff:10.1.0.0/112", "10.1.0.0/16"),
+        ("::ffff:10.1.2.3/112", "10.1.0.0/16"),
+        ("::ffff:192.0.2.5", "192.0.2.5/32"),
+        ("::ffff:0:0/95", "::fffe:0:0/95"),
+        ("", None),
+        ("10.1", None),
+        ("10.1.0.0/33", None),
+        ("1", None),
+        ("pacs.example.org", None),
+        ("10.1.0.0 ", None),
+        ("010.1.0.0", None),
+    ],
+)
+def test_what_is_no_network_is_answered_with_the_one_that_was_meant(text, meant):
+    with pytest.raises(ExceptionGroup) as raised:
+        values.networks(None, FIELD, ["10.0.0.0/8", text])
+    (error,) = raised.value.exceptions
+    assert isinstance(error, Unexpected)
+    assert (error.below, error.found, error.nearest) == ((1,), f'the string "{text}"', meant)
+
+
+@given(st.ip_addresses(), st.integers(0, 128))
+def test_of_any_address_in_a_network_the_network_is_meant(address, bits):
+    text = f"{address}/{min(bits, address.max_prefixlen)}"
+    try:
+        values.networks(None, FIELD, [text])
+    except ExceptionGroup as group:
+        (error,) = group.exceptions
+        assert isinstance(error, Unexpected)
+        values.networks(None, FIELD, [error.nearest])
+
+
+# --- AE titles shown, destinations
+
+
+@pytest.mark.parametrize("value", ["RELAY", "X" * 16, {"CT1": "RELAY_CT1", "CT 2": "R"}, None])
+def test_what_may_be_shown(value):
+    values.show_calling(None, FIELD, value)
+
+
+@pytest.mark.parametrize("value", ["pass", "rewrite", {"CT1": "R_CT1", "CT2": "R_CT1"}])
+def test_what_may_become_of_a_destination(value):
+    values.move_destination(None, FIELD, value)
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "found", "meant"),
+    [
+        (values.show_calling, "", 'the string ""', None),
+        (values.show_calling, "X" * 17, f'the string "{"X" * 17}"', None),
+        (values.show_calling, {}, "an empty table", None),
+        (values.move_destination, "rewrit", 'the string "rewrit"', "rewrite"),
+        (values.move_destination, "R_CT1", 'the string "R_CT1"', None),
+        (values.move_destination, {}, "an empty table", None),
+    ],
+)
+def test_what_else_a_string_or_table_is_told(check, value, found, meant):
+    with pytest.raises(Unexpected) as raised:
+        check(None, FIELD, value)
+    assert (raised.value.found, raised.value.nearest) == (found, meant)
+    assert raised.value.expected == check.expected
+
+
+@pytest.mark.parametrize("check", [values.show_calling, values.move_destination])
+def test_every_wrong_ae_title_of_a_table_is_told(check):
+    table = {"": "A", "A": "", "B": 5, "C": "D", "X" * 17: {}}
+    with pytest.raises(ExceptionGroup) as raised:
+        check(None, FIELD, table)
+    errors = [error for error in raised.value.exceptions if isinstance(error, Unexpected)]
+    assert [(error.below[0], error.found) for error in errors] == [
+        ("", 'the key ""'),
+        ("A", 'the string ""'),
+        ("B", "the integer 5"),
+        ("X" * 17, f'the key "{"X" * 17}"'),
+        ("X" * 17, "a table"),
+    ]
+    assert {error.expected for error in errors} == {values.ae_title.expected}
+
+
+# --- other names
+
+
+@pytest.mark.parametrize("text", ["ward", "Ward 7", "a.b", "ä"])
+def test_a_name_of_a_listener(text):
+    assert accepted(values.listener_name, text)
+    values.listener_names(None, FIELD, [text])
+
+
+@pytest.mark.parametrize("text", ["", "a\n", "\x7f"])
+def test_no_name_of_a_listener(text):
+    assert not accepted(values.listener_name, text)
+    assert wrong(values.listener_names, [text])
+
+
+def test_a_transfer_syntax_is_a_uid_and_no_service():
+    values.transfer_syntaxes(None, FIELD, ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1"])
+    assert wrong(values.transfer_syntaxes, ["storage", "1.2", ""]) == [
+        ((0,), 'the string "storage"'),
+        ((2,), 'the string ""'),
+    ]
+
+
+def test_a_pattern_for_certificates_says_something():
+    values.certificates(None, FIELD, ["*.ct.example.org", "192.0.2.5", "urn:ct:*"])
+    assert wrong(values.certificates, ["", "a\tb"])

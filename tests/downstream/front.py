@@ -6,8 +6,10 @@ import attrs
 
 from relay.bridge.exchange import Retention
 from relay.bridge.ports import Negotiated
+from relay.bridge.session import Rules
 from relay.downstream.listener import Census, Listener
 from relay.downstream.protocol import DownstreamAssociation, Limits
+from relay.policy.planning import Directory
 from relay.policy.routing import Route
 from relay.wire.negotiation import Context
 from relay.wire.pdu import AssociateAC
@@ -35,11 +37,14 @@ class Front:
         self.listener = Listener(
             self.network,
             self.bank,
-            (Route("archive"),),
+            Rules(
+                Directory((Route("archive"),)),
+                MAXIMUM,
+                self.census.enter,
+                Retention(some_budget(), 2**20),
+            ),
             self.census,
             self.limits,
-            MAXIMUM,
-            Retention(some_budget(), 2**20),
         )
         self.network.listening[PORT] = self.listener
 

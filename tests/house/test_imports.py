@@ -22,11 +22,13 @@ ROOMS = {
     "policy": {"wire", "policy"},
     "bridge": {"wire", "policy", "bridge"},
     "scratch": {"bridge", "scratch"},
+    "transactions": {"bridge", "transactions"},
     "config": {"", "wire", "policy", "config"},
     "transport": {"", "wire", "config", "transport"},
     "downstream": {"", "wire", "policy", "bridge", "config", "transport", "downstream"},
     "upstream": {"", "wire", "policy", "bridge", "config", "transport", "upstream"},
 }
+ROOMS["bindings"] = {*ROOMS, "bindings"}
 ROOMS["service"] = {*ROOMS, "service"}
 ROOMS["reloading"] = {*ROOMS, "reloading"}
 ROOMS["tap"] = {*ROOMS, "tap", "demo"}
@@ -134,6 +136,7 @@ def test_only_the_demo_prints(path):
         ("policy", "from relay.bridge import ports", "relay.bridge"),
         ("bridge", "def f():\n    from twisted.python import log", "twisted.python"),
         ("scratch", "from relay.wire.reader import Buffer", "relay.wire.reader"),
+        ("transactions", "from relay.upstream import bank", "relay.upstream"),
         ("config", "from relay import service", "relay.service"),
         ("transport", "from relay.bridge.ports import Sink", "relay.bridge.ports"),
         ("downstream", "from relay.upstream import pool", "relay.upstream"),
@@ -153,6 +156,10 @@ def test_an_import_against_the_direction_is_found(room, line, fault):
         ("wire", "import struct, attrs\nfrom .errors import A\nfrom relay.wire import pdu"),
         ("bridge", "from relay import wire, policy"),
         ("scratch", "from cryptography import x509\nfrom relay.bridge.ports import Overflow"),
+        (
+            "transactions",
+            "import sqlite3, twisted.enterprise.adbapi\nfrom relay.bridge import ports",
+        ),
         ("upstream", "from twisted.internet import defer\nfrom relay.transport import tls"),
         ("tap", "from relay import demo, service"),
         ("demo", "import pydicom\nfrom relay.service import make"),

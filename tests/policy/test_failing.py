@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relay.policy.failing import UNPERFORMED, failure_status
+from relay.policy.failing import UNPERFORMED, context_refused_status, failure_status
 from relay.policy.leasing import HOLDS
 from relay.wire.command import CommandField as F
 
@@ -52,3 +52,8 @@ def test_a_failure_is_never_success_and_never_pending():
 
 def test_what_is_no_operation_has_no_status():
     assert failure_status(0x0FFF, sent=False) is None
+
+
+def test_a_context_that_is_refused_is_a_class_not_supported_but_for_a_report():
+    assert context_refused_status(F.C_STORE_RQ) == 0x0122
+    assert context_refused_status(F.N_EVENT_REPORT_RQ) == 0x0110

@@ -12,6 +12,7 @@ from twisted.internet.endpoints import HostnameEndpoint
 
 from relay.bridge.ports import Asked, Manners, Wanted
 from relay.policy.health import Judgement
+from relay.policy.showing import Titles
 from relay.upstream.bank import Bank
 from relay.upstream.dialer import Dialer
 from relay.upstream.keeper import Keeper
@@ -34,8 +35,8 @@ from tests.vectors import CT_IMAGE_STORAGE, IMPLICIT_LITTLE_ENDIAN, VERIFICATION
 MANNERS = Manners(response_timeout=60.0, stall_timeout=30.0, linger=2.0)
 CONGESTED = AssociateRJ(2, 3, 1)
 UNKNOWN_AE = AssociateRJ(1, 1, 3)
-CALLING = ae_field("MODALITY")
-RELAY = ae_field("RELAY")
+CALLING = Titles(ae_field("MODALITY"))
+RELAY = Titles(ae_field("RELAY"))
 TIMEOUT = 10.0
 
 OFFER = Offer(
@@ -52,9 +53,9 @@ CT = Context(CT_IMAGE_STORAGE, IMPLICIT_LITTLE_ENDIAN)
 ECHO_RQ = command_of(CommandField.C_ECHO_RQ, e0002=VERIFICATION)
 
 
-def wants(*contexts: Context, calling: bytes = CALLING, private: int | None = None) -> Request:
+def wants(*contexts: Context, titles: Titles = CALLING, private: int | None = None) -> Request:
     """A request for an association that holds these."""
-    return Request(Key(calling, private), frozenset(contexts))
+    return Request(Key(titles, private), frozenset(contexts))
 
 
 def fresh(private: int | None = None) -> Request:
@@ -115,7 +116,7 @@ class Rig:
         endpoint = HostnameEndpoint(self.network, "pacs.example.org", self.port, timeout=TIMEOUT)
         dialer = Dialer(self.network, endpoint, self.name.upper(), 32768, MANNERS)
         self.keeper = Keeper(
-            self.name, self.network, dialer, self.limits, RELAY, self.judgement, Random(0)
+            self.name, self.network, dialer, self.limits, RELAY.calling, self.judgement, Random(0)
         )
 
     def goes_away(self) -> None:
@@ -194,7 +195,9 @@ class BankRig:
 
     def negotiate(self, offer: Offer = OFFER, private: int | None = None) -> Any:
         """What the pool answers to an offer."""
-        self.bank.negotiate(Asked("archive", CALLING, offer, private), self.told.append)
+        self.bank.negotiate(
+            Asked("archive", CALLING, offer, CALLING.calling, private), self.told.append
+        )
         return self._told()
 
     def lease(
@@ -209,7 +212,7 @@ class BankRig:
         fresh: bool = False,
     ) -> Any:
         """What comes of a wish for a lease."""
-        asked = Asked("archive", CALLING, offer, private)
+        asked = Asked("archive", CALLING, offer, CALLING.calling, private)
         wanted = Wanted(asked, context, exactly, prefer, avoid, fresh)
         self.bank.lease(wanted, self.told.append)
         return self._told()

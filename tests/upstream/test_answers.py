@@ -7,6 +7,7 @@ import pytest
 from twisted.internet.task import Clock
 
 import relay.upstream.answers as answers_module
+from relay.policy.showing import Titles
 from relay.upstream.answers import ANSWER_LIFETIME, Answers
 from relay.wire.items import ContextResult, PresentationContextAC, PresentationContextRQ
 from relay.wire.negotiation import Answer, Offer
@@ -19,8 +20,8 @@ from relay.wire.user_information import (
 )
 from tests.vectors import CT_IMAGE_STORAGE, IMPLICIT_LITTLE_ENDIAN, VERIFICATION
 
-CALLING = b"MODALITY".ljust(16)
-OTHER = b"OTHER".ljust(16)
+CALLING = Titles(b"MODALITY".ljust(16))
+OTHER = Titles(b"OTHER".ljust(16))
 
 
 def offer(*contexts: tuple[int, str]) -> Offer:

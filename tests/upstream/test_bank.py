@@ -107,7 +107,8 @@ class Negotiating(BankCase):
 
     def test_nobody_is_told_of_what_was_called_off(self):
         self.network.silent = {104, 105}
-        call_off = self.bank.negotiate(Asked("archive", CALLING, OFFER), self.rig.told.append)
+        asked = Asked("archive", CALLING, OFFER, CALLING.calling)
+        call_off = self.bank.negotiate(asked, self.rig.told.append)
         self.network.settle()
         call_off()
         self.network.wait(60)
@@ -319,7 +320,7 @@ class Leasing(BankCase):
 
     def test_a_lease_that_was_called_off_is_not_given(self):
         leases = [self.rig.lease() for _ in range(4)]
-        wanted = Wanted(Asked("archive", CALLING, OFFER), CT)
+        wanted = Wanted(Asked("archive", CALLING, OFFER, CALLING.calling), CT)
         call_off = self.bank.lease(wanted, self.rig.told.append)
         call_off()
         leases[0].give_back()
@@ -342,6 +343,6 @@ class Defects(BankCase):
         def broken(result: object) -> None:
             raise RuntimeError("a defect")
 
-        self.bank.negotiate(Asked("archive", CALLING, OFFER), broken)
+        self.bank.negotiate(Asked("archive", CALLING, OFFER, CALLING.calling), broken)
         self.network.settle()
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)

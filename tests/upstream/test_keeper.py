@@ -9,6 +9,7 @@ from twisted.internet.defer import CancelledError
 
 from relay.bridge.ports import Fault
 from relay.policy.leasing import Reuse
+from relay.policy.showing import Titles
 from relay.transport.association import CLOSING_TIMEOUT
 from relay.upstream.ends import Unreachable
 from relay.upstream.limits import Limits
@@ -19,6 +20,8 @@ from relay.wire.pdu import ReleaseRP, ReleaseRQ
 from tests.peers import accept_all
 from tests.upstream.rig import CT, ECHO, IDENTIFIED, KeeperCase, fresh, wants
 from tests.upstream.test_protocol import dataset
+
+OTHER = Titles(b"OTHER".ljust(16))
 
 MANY = Limits(maximum=8, max_idle=8, idle_timeout=30.0)
 
@@ -51,7 +54,7 @@ class Reusing(KeeperCase):
 
     def test_an_association_for_another_ae_title_is_not_handed_out(self):
         self.rig.give_back(self.rig.lease())
-        self.rig.lease(wants(CT, calling=b"OTHER".ljust(16)))
+        self.rig.lease(wants(CT, titles=OTHER))
         calling = [each.heard[0].calling for each in self.archive.associations]
         self.assertEqual(calling, ["MODALITY", "OTHER"])
 
@@ -96,7 +99,7 @@ class Bounds(KeeperCase):
     def test_one_that_suits_nobody_who_waits_makes_room_for_one_that_does(self):
         self.rig.give_back(self.rig.lease())
         kept = self.rig.lease(fresh())
-        self.rig.lease(wants(CT, calling=b"OTHER".ljust(16)))
+        self.rig.lease(wants(CT, titles=OTHER))
         self.network.settle()
         self.assertEqual(self.archive.associations[0].heard[-1], ReleaseRQ())
         self.assertKeeps("0 opening, 0 idle, 2 leased, 0 waiting")
@@ -106,7 +109,7 @@ class Bounds(KeeperCase):
         self.rig.lease()
         self.rig.give_back(self.rig.lease())
         self.archive.script.release = None
-        self.rig.ask(wants(CT, calling=b"OTHER".ljust(16)))
+        self.rig.ask(wants(CT, titles=OTHER))
         self.network.wait(1)
         self.assertEqual(self.archive.associations[1].heard[-1], ReleaseRQ())
         self.assertEqual(len(self.archive.associations), 2)
@@ -119,7 +122,7 @@ class Bounds(KeeperCase):
     def test_while_one_makes_room_others_get_what_suits_them(self):
         first, second = self.rig.lease(), self.rig.lease()
         self.archive.script.release = None
-        self.rig.ask(wants(CT, calling=b"OTHER".ljust(16)))
+        self.rig.ask(wants(CT, titles=OTHER))
         self.rig.give_back(first)
         self.rig.ask()
         self.rig.give_back(second)

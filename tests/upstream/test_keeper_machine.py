@@ -16,6 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from relay.bridge.ports import Fault
 from relay.policy.health import Judgement
 from relay.policy.leasing import Reuse
+from relay.policy.showing import Titles
 from relay.upstream.ends import NotAccepted, Unreachable
 from relay.upstream.limits import Limits
 from relay.upstream.pool import Key, Request
@@ -35,7 +36,7 @@ from tests.upstream.rig import (
     Rig,
 )
 
-KEYS = [Key(CALLING), Key(b"OTHER".ljust(16)), Key(CALLING, private=7)]
+KEYS = [Key(CALLING), Key(Titles(b"OTHER".ljust(16))), Key(CALLING, private=7)]
 KEEPS_NOTHING = "<Keeper pacs: 0 opening, 0 idle, 0 leased, 0 waiting>"
 
 limits = st.builds(

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.policy.leasing import Reuse
+from relay.policy.showing import Titles
 from relay.upstream.pool import (
     HandOut,
     Key,
@@ -28,9 +29,9 @@ from relay.upstream.pool import (
 from relay.wire.negotiation import Context
 
 CT, MR, ECHO = (Context(name, "1.2.840.10008.1.2") for name in ("ct", "mr", "echo"))
-KEY = Key(b"MODALITY".ljust(16))
-OTHER_KEY = Key(b"OTHER".ljust(16))
-PRIVATE_KEY = Key(KEY.calling_field, private=7)
+KEY = Key(Titles(b"MODALITY".ljust(16)))
+OTHER_KEY = Key(Titles(b"OTHER".ljust(16)))
+PRIVATE_KEY = Key(KEY.titles, private=7)
 
 keys = st.sampled_from([KEY, OTHER_KEY, PRIVATE_KEY])
 contexts = st.frozensets(st.sampled_from([CT, MR, ECHO]))

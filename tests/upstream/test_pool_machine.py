@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 )
 
 from relay.policy.leasing import Reuse
+from relay.policy.showing import Titles
 from relay.upstream.pool import (
     HandOut,
     Key,
@@ -35,7 +36,8 @@ from relay.upstream.pool import (
 from relay.wire.negotiation import Context
 
 CT, MR = (Context(name, "1.2.840.10008.1.2") for name in ("ct", "mr"))
-KEYS = [Key(b"MODALITY".ljust(16)), Key(b"OTHER".ljust(16)), Key(b"MODALITY".ljust(16), private=7)]
+MODALITY, OTHER = Titles(b"MODALITY".ljust(16)), Titles(b"OTHER".ljust(16))
+KEYS = [Key(MODALITY), Key(OTHER), Key(MODALITY, private=7)]
 KINDS = [Kind(KEYS[0], frozenset({CT})), Kind(KEYS[1], frozenset({CT, MR}))]
 
 requests = st.builds(

@@ -66,7 +66,7 @@ class ProtocolCase(LogCase):
     ) -> UpstreamAssociation:
         """An association that has asked."""
         proposed = offer if own is None else attrs.evolve(offer, contexts=(*offer.contexts, own))
-        request = proposed.request(CALLING, ae_field("PACS"), 32768)
+        request = proposed.request(CALLING.calling, ae_field("PACS"), 32768)
         association = UpstreamAssociation(self.network, self.keeps, MANNERS, offer, request, own)
         self.network.join(association, PORT)
         self.network.settle()

@@ -50,12 +50,12 @@ class PoolCase(LogCase):
 
     def order(self, prefer: str | None = None, *avoid: str) -> str:
         """The names in the order to try them."""
-        return "".join(each.name for each, _ in self.pool.tries(CALLING, prefer, avoid))
+        return "".join(each.name for each, _ in self.pool.tries(CALLING.calling, prefer, avoid))
 
     def seconds(self) -> dict[str, float]:
         """How long each may take, where each takes it all."""
         seconds = {}
-        for keeper, timeout in self.pool.tries(CALLING):
+        for keeper, timeout in self.pool.tries(CALLING.calling):
             seconds[keeper.name] = round(timeout, 9)
             self.network.rightNow += timeout
         return seconds
@@ -104,7 +104,7 @@ class Time(PoolCase):
         self.assertEqual(list(self.seconds().values()), [round(TIMEOUT / 3, 9)] * 3)
 
     def test_what_one_leaves_the_others_have(self):
-        tries = self.pool.tries(CALLING)
+        tries = self.pool.tries(CALLING.calling)
         self.assertEqual(next(tries)[1], TIMEOUT / 3)
         self.network.rightNow += 1
         self.assertEqual(next(tries)[1], (TIMEOUT - 1) / 2)

@@ -809,6 +809,7 @@ def test_every_status_that_the_relay_may_say_is_a_failure():
         "RESOURCE_LIMITATION": 0x0213,
         "OUT_OF_RESOURCES": 0xA700,
         "OUT_OF_RESOURCES_SUBOPERATIONS": 0xA702,
+        "MOVE_DESTINATION_UNKNOWN": 0xA801,
     }
     assert {code_to_category(member) for member in Status} == {"Failure"}
 

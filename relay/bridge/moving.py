@@ -1,0 +1,106 @@
+"""C-MOVE for archives that know only the relay, and the C-STORE sub-operations that come of it.
+
+The Move Destination is replaced by an alias, which the archive knows at the relay's address, and
+which is a route's `called`: nothing else is to be done. Or it is replaced by the relay's own AE
+title, and a Message ID of the relay's choice tells whose the objects are that come
+(policy/moves.py).
+What is changed on the way is changed back: responses, C-CANCEL and Move Originator have for
+everybody the values that it knows.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import attrs
+
+from relay.bridge.forwarding import Forwarding, Next
+from relay.bridge.leg import Leg
+from relay.bridge.operation import Operation
+from relay.bridge.ports import Clock
+from relay.policy.moves import Move, Moves, Moving
+from relay.wire.command import Status
+from relay.wire.elements import (
+    MESSAGE_ID,
+    MOVE_DESTINATION,
+    MOVE_ORIGINATOR,
+    MOVE_ORIGINATOR_MESSAGE_ID,
+    ae,
+    text_of,
+    value,
+)
+from relay.wire.pdu import ae_title
+
+LONGEST_TITLE = 16
+"""Characters of an AE title; what is longer is not one, and is not all told to the log."""
+
+
+@attrs.define(eq=False)
+class Relocation:
+    """Readdresses the C-MOVEs of one crossing, and the sub-operations that it is for."""
+
+    forwarding: Forwarding
+    moves: Moves
+    clock: Clock
+
+    def move(self, operation: Operation, moving: Moving, leg: Leg, then: Next) -> None:
+        """A C-MOVE on its way to archives that are told where to move as `moving` says."""
+        destination = text_of(value(operation.command_set, MOVE_DESTINATION) or b"")
+        if moving.aliases is not None:
+            alias = moving.aliases.get(destination)
+        else:
+            is_known = self.forwarding.directory.leads_to(destination, moving.archives)
+            alias = moving.title if is_known else None
+        if alias is None:
+            why = f"no way to the move destination {destination[:LONGEST_TITLE]!r}"
+            self.forwarding.fail(operation, then, Status.MOVE_DESTINATION_UNKNOWN, why)
+            return
+        operation.readdress({MOVE_DESTINATION: ae(alias)})
+        if moving.aliases is None and not self._begin(operation, destination, moving, leg):
+            status = Status.OUT_OF_RESOURCES_SUBOPERATIONS
+            self.forwarding.fail(operation, then, status, "too many moves under way")
+            return
+        then.go(operation)
+
+    def _begin(self, operation: Operation, destination: str, moving: Moving, leg: Leg) -> bool:
+        """Give it a Message ID of its own, by which its sub-operations will be known."""
+        assert operation.message_id is not None, "a request without one is malformed"
+        move = self.moves.begin(
+            destination,
+            self.forwarding.who.calling,
+            operation.message_id,
+            ae_title(leg.asked.titles.calling),
+            moving.archives,
+            self.clock.seconds(),
+        )
+        if move is None:
+            return False
+        operation.sent_id, operation.ended = move.sent_id, partial(self._end, move)
+        operation.readdress({MESSAGE_ID: move.sent_id})
+        return True
+
+    def _end(self, move: Move) -> None:
+        self.moves.end(move, self.clock.seconds())
+
+    def store(self, operation: Operation, then: Next) -> None:
+        """A C-STORE of an archive that has been told to move to the relay."""
+        move = self._move_of(operation.command_set)
+        if move is None:
+            why = "an object of no move that is known"
+            self.forwarding.fail(operation, then, Status.PROCESSING_FAILURE, why)
+            return
+        originator: dict[int, int | str | bytes] = {
+            MOVE_ORIGINATOR: ae(move.calling),
+            MOVE_ORIGINATOR_MESSAGE_ID: move.message_id,
+        }
+        operation.readdress(originator)
+        self.forwarding.go_to(operation, then, move.destination)
+
+    def _move_of(self, command_set: bytes) -> Move | None:
+        archive, now = self.forwarding.who.calling, self.clock.seconds()
+        originator = value(command_set, MOVE_ORIGINATOR)
+        message_id = value(command_set, MOVE_ORIGINATOR_MESSAGE_ID)
+        if not originator or not message_id:
+            return self.moves.sole(archive, now)
+        number = int.from_bytes(message_id, "little")
+        return self.moves.find(archive, text_of(originator), number, now)

@@ -1,0 +1,113 @@
+"""C-MOVE where an archive knows only the relay: which move a C-STORE sub-operation belongs to.
+
+Such an archive is told to move to the relay itself, under a Message ID that no other move has. It
+names both in each C-STORE that it sends back: Move Originator Application Entity Title (the one
+that it was shown) and Move Originator Message ID (PS3.7 9.1.1.1). By them the real destination is
+found, whatever the order, with any number of moves under way. An archive that leaves them out is
+known by its AE title, as long as all its moves go to one destination.
+
+What has ended is remembered for a while: sub-operations may come behind the final response.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+AFTERLIFE = 60.0
+"""Seconds for which a move is remembered once it has ended."""
+
+MOST_MOVES = 0xFFFF
+"""Moves that can be told apart: a Message ID is a US."""
+
+
+@attrs.frozen
+class Moving:
+    """How the archives of a pool are told where to move.
+
+    `title` replaces every Move Destination: it is the relay's own AE title. Else `aliases` are by
+    destination. With neither a destination passes as it is. `archives` are the AE titles by which
+    the archives call back.
+    """
+
+    title: str | None = None
+    aliases: Mapping[str, str] | None = None
+    archives: frozenset[str] = frozenset()
+
+
+@attrs.frozen(eq=False)
+class Move:
+    """A C-MOVE under way, or not long over: `calling` asked, with `message_id`, to move to
+    `destination`; one of `archives` was asked by `shown`, with `sent_id`."""
+
+    destination: str
+    calling: str
+    message_id: int
+    shown: str
+    archives: frozenset[str]
+    sent_id: int
+
+
+@attrs.define(eq=False)
+class Moves:
+    """All moves whose destination was replaced. Times are seconds of one clock."""
+
+    _by_id: dict[int, Move] = attrs.field(factory=dict)
+    _ended: dict[Move, float] = attrs.field(factory=dict)
+    _last_id: int = 0
+
+    def begin(
+        self,
+        destination: str,
+        calling: str,
+        message_id: int,
+        shown: str,
+        archives: frozenset[str],
+        now: float,
+    ) -> Move | None:
+        """Note a move, with a Message ID of its own; None where there is none left."""
+        self._forget(now)
+        if len(self._by_id) >= MOST_MOVES:
+            return None
+        sent_id = self._last_id % MOST_MOVES + 1
+        while sent_id in self._by_id:
+            sent_id = sent_id % MOST_MOVES + 1
+        self._last_id = sent_id
+        move = Move(destination, calling, message_id, shown, archives, sent_id)
+        self._by_id[sent_id] = move
+        return move
+
+    def end(self, move: Move, now: float) -> None:
+        """Its final response has come, or never will."""
+        if self._by_id.get(move.sent_id) is move:
+            self._ended.setdefault(move, now)
+
+    def find(self, archive: str, originator: str, message_id: int, now: float) -> Move | None:
+        """The move of which `archive` says this in a sub-operation."""
+        self._forget(now)
+        move = self._by_id.get(message_id)
+        is_it = move is not None and move.shown == originator and archive in move.archives
+        return move if is_it else None
+
+    def sole(self, archive: str, now: float) -> Move | None:
+        """The move of `archive`, which says nothing of it: one under way, or else over; None where
+        there are several destinations."""
+        its = self._of(archive, now)
+        its = [each for each in its if each not in self._ended] or its
+        return its[0] if len({each.destination for each in its}) == 1 else None
+
+    def awaited(self, archive: str, now: float) -> tuple[str, ...]:
+        """The destinations to which `archive` may be moving now, the oldest first."""
+        return tuple(dict.fromkeys(each.destination for each in self._of(archive, now)))
+
+    def _of(self, archive: str, now: float) -> list[Move]:
+        self._forget(now)
+        return [each for each in self._by_id.values() if archive in each.archives]
+
+    def _forget(self, now: float) -> None:
+        """Forget what has been over for long enough: the first that ended come first."""
+        for move, since in list(self._ended.items()):
+            if now - since < AFTERLIFE:
+                return
+            del self._ended[move], self._by_id[move.sent_id]

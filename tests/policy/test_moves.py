@@ -1,0 +1,135 @@
+"""Which move a sub-operation belongs to."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from relay.policy.moves import AFTERLIFE, MOST_MOVES, Moves
+
+ARCHIVES = frozenset({"PACS_A", "PACS_B"})
+
+
+@pytest.fixture
+def moves():
+    return Moves()
+
+
+def begun(moves, destination="CT_1", calling="WS", message_id=7, now=0.0, archives=ARCHIVES):
+    move = moves.begin(destination, calling, message_id, "RELAY", archives, now)
+    assert move is not None
+    return move
+
+
+def test_a_move_is_found_by_what_the_archive_was_shown(moves):
+    move = begun(moves)
+    assert moves.find("PACS_A", "RELAY", move.sent_id, 0.0) is move
+    assert (move.destination, move.calling, move.message_id) == ("CT_1", "WS", 7)
+
+
+def test_moves_with_the_same_message_id_get_different_ones(moves):
+    first, second = begun(moves), begun(moves, "CT_2")
+    assert first.sent_id != second.sent_id
+    assert moves.find("PACS_B", "RELAY", second.sent_id, 0.0) is second
+
+
+def test_another_originator_archive_or_number_is_of_no_move(moves):
+    its = begun(moves).sent_id
+    assert moves.find("PACS_A", "WS", its, 0.0) is None
+    assert moves.find("OTHER", "RELAY", its, 0.0) is None
+    assert moves.find("PACS_A", "RELAY", its + 1, 0.0) is None
+
+
+def test_what_has_ended_is_remembered_for_a_while(moves):
+    move = begun(moves)
+    moves.end(move, 10.0)
+    moves.end(move, 50.0)
+    assert moves.find("PACS_A", "RELAY", move.sent_id, 10.0 + AFTERLIFE - 1) is move
+    assert moves.find("PACS_A", "RELAY", move.sent_id, 10.0 + AFTERLIFE) is None
+
+
+def test_the_end_of_what_is_forgotten_is_no_news(moves):
+    move = begun(moves)
+    moves.end(move, 0.0)
+    assert moves.awaited("PACS_A", 2 * AFTERLIFE) == ()
+    moves.end(move, 2 * AFTERLIFE)
+    assert moves.awaited("PACS_A", 2 * AFTERLIFE) == ()
+
+
+def test_an_archive_that_says_nothing_is_known_by_its_one_destination(moves):
+    assert moves.sole("PACS_A", 0.0) is None
+    first = begun(moves)
+    begun(moves, archives=frozenset({"OTHER"}), destination="CT_9")
+    assert moves.sole("PACS_A", 0.0) is first
+    begun(moves, "CT_1")
+    assert moves.sole("PACS_A", 0.0) is first
+    begun(moves, "CT_2")
+    assert moves.sole("PACS_A", 0.0) is None
+
+
+def test_one_under_way_comes_before_what_is_over(moves):
+    over = begun(moves)
+    moves.end(over, 1.0)
+    assert moves.sole("PACS_A", 2.0) is over
+    other = begun(moves, "CT_2", now=2.0)
+    assert moves.sole("PACS_A", 3.0) is other
+
+
+def test_all_destinations_of_an_archive_are_awaited_the_oldest_first(moves):
+    begun(moves, "CT_2")
+    begun(moves, "CT_1")
+    begun(moves, "CT_2")
+    assert moves.awaited("PACS_A", 0.0) == ("CT_2", "CT_1")
+    assert moves.awaited("OTHER", 0.0) == ()
+
+
+def test_there_are_as_many_moves_as_message_ids(moves):
+    all_of_them = [begun(moves) for _ in range(MOST_MOVES)]
+    assert {each.sent_id for each in all_of_them} == set(range(1, MOST_MOVES + 1))
+    assert moves.begin("CT_1", "WS", 1, "RELAY", ARCHIVES, 0.0) is None
+    moves.end(all_of_them[99], 0.0)
+    assert begun(moves, now=AFTERLIFE).sent_id == all_of_them[99].sent_id
+
+
+class MovesMachine(RuleBasedStateMachine):
+    """Moves begin, end and are forgotten, whatever the order."""
+
+    def __init__(self):
+        super().__init__()
+        self.moves, self.now = Moves(), 0.0
+        self.under_way: list = []
+        self.over: dict = {}
+
+    @rule(destination=st.sampled_from("abc"), archive=st.sampled_from("xy"))
+    def begin(self, destination, archive):
+        self.under_way.append(
+            begun(self.moves, destination, now=self.now, archives=frozenset(archive))
+        )
+
+    @rule(which=st.integers(0, 9))
+    def end(self, which):
+        if which < len(self.under_way):
+            move = self.under_way.pop(which)
+            self.moves.end(move, self.now)
+            self.over[move] = self.now
+
+    @rule(seconds=st.sampled_from([1.0, AFTERLIFE / 2, AFTERLIFE]))
+    def wait(self, seconds):
+        self.now += seconds
+
+    @invariant()
+    def each_is_found_until_its_time_is_over_and_nobody_elses(self):
+        alive = self.under_way + [m for m, at in self.over.items() if self.now - at < AFTERLIFE]
+        assert len({each.sent_id for each in alive}) == len(alive)
+        for each in alive:
+            (archive,) = each.archives
+            assert self.moves.find(archive, "RELAY", each.sent_id, self.now) is each
+        for archive in "xy":
+            its = {each.destination for each in alive if archive in each.archives}
+            assert set(self.moves.awaited(archive, self.now)) == its
+            sole = self.moves.sole(archive, self.now)
+            assert sole is None or (sole in alive and archive in sole.archives)
+
+
+TestMoves = MovesMachine.TestCase

@@ -1,0 +1,141 @@
+"""What becomes of the presentation contexts of a request."""
+
+from __future__ import annotations
+
+import pytest
+
+from relay.policy.admission import CALLED_NOT_RECOGNIZED, CALLING_NOT_RECOGNIZED
+from relay.policy.planning import Directory, Plan
+from relay.policy.proposing import AssociationPolicy
+from relay.policy.routing import Caller, Route, Way
+from relay.policy.showing import Showing, Titles
+from relay.wire.items import ContextResult
+from relay.wire.pdu import AssociateRJ, ae_field
+from tests.doubles import COMMITMENT, FIND, WORKLIST, contexts_of
+from tests.vectors import CT_IMAGE_STORAGE, VERIFICATION
+
+ARCHIVE = Route("archive", "RELAY", showing=Showing("RELAY"), members=frozenset({"PACS"}))
+CT_1 = Route("ct1", "CT_1", showing=Showing("PACS_OF_CT1"), members=frozenset({"CT_1"}))
+CT_2 = Route("ct2", "CT_2", members=frozenset({"CT_2"}))
+DIRECTORY = Directory((ARCHIVE, CT_1, CT_2), title="RELAY")
+TO_CT_1 = Way("ct1", Titles(ae_field("PACS_OF_CT1")))
+TO_CT_2 = Way("ct2", Titles(ae_field("PACS")))
+
+
+def who(calling="WS", called="RELAY"):
+    return Caller(calling, called, ae_field(calling), ae_field(called))
+
+
+def planned(sop_classes, directory=DIRECTORY, calling="WS", called="RELAY", **more):
+    return directory.plan(who(calling, called), tuple(contexts_of(sop_classes)), **more)
+
+
+def plan(*args, **more):
+    found = planned(*args, **more)
+    assert isinstance(found, Plan)
+    return found
+
+
+def pools(found):
+    return {each: [way.pool for way in ways] for each, ways in found.ways.items()}
+
+
+def test_a_context_has_the_way_of_its_route():
+    found = plan({1: CT_IMAGE_STORAGE, 3: FIND})
+    way = Way("archive", Titles(ae_field("RELAY")))
+    assert found.ways == {1: (way,), 3: (way,)}
+    assert (found.late, found.refused) == (frozenset(), {})
+
+
+def test_who_has_no_route_is_rejected_for_its_reason():
+    assert planned({1: FIND}, called="NOBODY") is CALLED_NOT_RECOGNIZED
+
+
+def test_what_a_policy_does_not_permit_has_no_way():
+    only = AssociationPolicy(services=frozenset({"storage"}))
+    found = plan({1: CT_IMAGE_STORAGE, 3: FIND}, Directory((ARCHIVE,), (only,)))
+    assert found.ways.keys() == {1}
+    assert [each.id for each in found.contexts] == [1]
+    assert found.refused == {3: ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED}
+
+
+def test_what_leads_back_is_refused_and_alone_is_rejected():
+    assert planned({1: CT_IMAGE_STORAGE}, calling="PACS") is CALLING_NOT_RECOGNIZED
+    found = plan({1: CT_IMAGE_STORAGE, 3: VERIFICATION}, calling="PACS")
+    assert found.refused == {1: ContextResult.USER_REJECTION}
+    assert pools(found) == {3: ["archive"]}
+
+
+# sub-operations of moves
+
+
+def test_what_an_archive_moves_may_go_to_each_destination_that_it_is_moving_to():
+    found = plan({1: CT_IMAGE_STORAGE}, calling="PACS", awaited=("CT_1", "CT_2"))
+    assert found.ways == {1: (TO_CT_1, TO_CT_2)}
+    assert found.late == {1}
+    assert found.refused == {}
+
+
+def test_a_destination_without_a_route_is_none():
+    assert pools(plan({1: CT_IMAGE_STORAGE}, calling="PACS", awaited=("X", "CT_2"))) == {1: ["ct2"]}
+    assert isinstance(planned({1: CT_IMAGE_STORAGE}, calling="PACS", awaited=("X",)), AssociateRJ)
+
+
+def test_only_storage_is_moved():
+    found = plan({1: CT_IMAGE_STORAGE, 3: WORKLIST}, calling="PACS", awaited=("CT_1",))
+    assert found.late == {1}
+    assert found.refused == {3: ContextResult.USER_REJECTION}
+
+
+def test_an_archive_that_calls_somebody_else_is_moving_nothing():
+    found = plan({1: CT_IMAGE_STORAGE}, calling="PACS", called="CT_2", awaited=("CT_1",))
+    assert (found.ways, found.late) == ({1: (TO_CT_2,)}, frozenset())
+
+
+def test_moves_come_in_although_no_route_is_for_the_relays_own_title():
+    alone = Directory((CT_1,), title="RELAY")
+    assert pools(plan({1: CT_IMAGE_STORAGE}, alone, "PACS", awaited=("CT_1",))) == {1: ["ct1"]}
+
+
+@pytest.mark.parametrize(
+    ("destination", "archives", "leads"),
+    [("CT_1", {"PACS"}, True), ("X", {"PACS"}, False), ("CT_1", {"CT_1"}, False)],
+)
+def test_a_destination_is_known_if_a_route_takes_objects_there(destination, archives, leads):
+    assert DIRECTORY.leads_to(destination, archives) is leads
+
+
+def test_a_route_that_does_not_store_is_no_way_to_a_destination():
+    worklist = Route("ris", "CT_1", services=frozenset({"worklist"}))
+    others = Route("ct1", "CT_1", calling="PACS_B")
+    assert not Directory((worklist, others)).leads_to("CT_1", {"PACS"})
+
+
+def test_the_way_to_a_title_is_that_of_who_calls_it():
+    assert DIRECTORY.way_to(who("PACS"), "CT_1", CT_IMAGE_STORAGE) == TO_CT_1
+    assert DIRECTORY.way_to(who("PACS"), "X", CT_IMAGE_STORAGE) is None
+    assert DIRECTORY.way_to(who("PACS"), "RELAY", CT_IMAGE_STORAGE) is None
+
+
+# storage commitment reports
+
+
+def test_a_report_to_a_title_that_is_shown_for_others_is_for_whoever_asked():
+    found = plan({1: COMMITMENT}, calling="PACS", reporting={COMMITMENT})
+    assert (found.ways, found.late) == ({1: ()}, frozenset({1}))
+
+
+def test_who_could_only_ask_itself_reports_also_without_saying_so():
+    found = plan({1: COMMITMENT, 3: FIND}, calling="PACS")
+    assert found.late == {1}
+    assert found.refused == {3: ContextResult.USER_REJECTION}
+
+
+def test_who_asks_for_commitment_does_not_report():
+    found = plan({1: COMMITMENT})
+    assert (pools(found), found.late) == ({1: ["archive"]}, frozenset())
+
+
+def test_a_report_to_a_modalitys_own_title_goes_there():
+    found = plan({1: COMMITMENT}, calling="PACS", called="CT_1", reporting={COMMITMENT})
+    assert (found.ways, found.late) == ({1: (TO_CT_1,)}, frozenset())
