@@ -46,6 +46,7 @@ FIELDS = (
     "ActionTypeID",
     "EventTypeID",
     "AttributeIdentifierList",
+    "MoveOriginatorApplicationEntityTitle",
 )
 DATASETS = (
     "DataSet",
@@ -53,6 +54,7 @@ DATASETS = (
     "ActionInformation",
     "AttributeList",
     "ModificationList",
+    "EventInformation",
 )
 
 
@@ -90,6 +92,8 @@ class Script:
     status: int = SUCCESS
     answer: Dataset | None = None
     """The dataset of N-* responses, and of the N-EVENT-REPORT that follows an N-ACTION."""
+    reports: bool = True
+    """Whether N-ACTION is followed by a report on its own association."""
     holdings: Sequence[Dataset] = ()
     """What C-FIND, C-GET and C-MOVE find."""
     finds_nothing: bool = False
@@ -107,7 +111,8 @@ class Archive:
     """A pynetdicom archive on a free port, behind TLS where a `pki` is given.
 
     Tests set its script and read what it heard. Requests arrive on threads of pynetdicom; a
-    response leaves after its request was noted.
+    response leaves after its request was noted. What others report by N-EVENT-REPORT is in `told`
+    as well, for those that wait for it.
     """
 
     pki: Pki | None = None
@@ -117,6 +122,7 @@ class Archive:
 
     script: Script = attrs.field(init=False, factory=Script)
     heard: list[Heard] = attrs.field(init=False, factory=list)
+    told: queue.Queue[Heard] = attrs.field(init=False, factory=queue.Queue)
     negotiated: dict[str, Any] = attrs.field(init=False, factory=dict)
     reports: queue.Queue[tuple[Dataset, Dataset | None]] = attrs.field(
         init=False, factory=queue.Queue
@@ -148,6 +154,7 @@ class Archive:
         """Forget what was heard, and answer as at first."""
         self.script = Script()
         self.heard.clear()
+        self.told = queue.Queue()
         self.negotiated.clear()
 
     def _handlers(self) -> list[Any]:
@@ -157,6 +164,7 @@ class Archive:
             *((event, self._on_simple) for event in simple),
             *((event, self._on_answered) for event in answered),
             (evt.EVT_N_ACTION, self._on_action),
+            (evt.EVT_N_EVENT_REPORT, self._on_report),
             (evt.EVT_C_FIND, self._on_find),
             (evt.EVT_C_GET, self._on_get),
             (evt.EVT_C_MOVE, self._on_move),
@@ -175,8 +183,14 @@ class Archive:
         return self._on_simple(event), self.script.answer
 
     def _on_action(self, event: Any) -> tuple[int, Dataset | None]:
-        self._report_due.set()
+        if self.script.reports:
+            self._report_due.set()
         return self._on_simple(event), None
+
+    def _on_report(self, event: Any) -> tuple[int, None]:
+        status = self._on_simple(event)
+        self.told.put(self.heard[-1])
+        return status, None
 
     def _on_find(self, event: Any) -> Iterator[tuple[int, Dataset | None]]:
         self.heard.append(Heard.of(event))
@@ -250,7 +264,7 @@ def _entity(ae_title: str, maximum_pdu: int) -> AE:
     for uid in (*map(_abstract, AllStoragePresentationContexts), *RETIRED):
         entity.add_supported_context(uid, ALL_TRANSFER_SYNTAXES, scu_role=True, scp_role=True)
     for uid in map(_abstract, OTHERS):
-        entity.add_supported_context(uid)
+        entity.add_supported_context(uid, scu_role=True, scp_role=True)
     return entity
 
 

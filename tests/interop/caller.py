@@ -51,13 +51,14 @@ def associate(
     contexts: Sequence[Any] = (),
     items: Sequence[Any] = (),
     handlers: Sequence[Any] = (),
+    calling: str = CALLER,
 ) -> Any:
     """Ask for an association and return it, accepted or not.
 
     `contexts` are asked for in place of the default transfer syntaxes of `sop_classes`, `items`
     are further items of user information, `handlers` serve what the archive asks for.
     """
-    entity = AE(CALLER)
+    entity = AE(calling)
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = PATIENCE_S
     association = entity.associate(
         LOOPBACK,

@@ -13,10 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.matrix import Matrix
 from tests.interop.pki import Pki
 from tests.interop.server import find_program
 
-TOOLS = ("echoscu", "storescu", "dcmsend", "findscu", "getscu", "movescu", "storescp", "dcmqrscp")
+TOOLS = (
+    *("echoscu", "storescu", "dcmsend", "findscu", "getscu", "movescu", "storescp", "dcmqrscp"),
+    *("wlmscpfs", "dcmpsprt", "dcmprscu", "dcmprscp"),
+)
 PROGRAMS: dict[str, list[tuple[str, ...]]] = {
     "dcmtk": [(tool,) for tool in TOOLS],
     "orthanc": [("Orthanc",)],
@@ -42,6 +46,8 @@ def required() -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "shows(service, way, *peers): what docs/ may tell of it")
+    config.pluginmanager.register(Matrix(required()))
     config.addinivalue_line("markers", "peers(*names): the real peers without which it can't run")
     config.stash[_left_out] = []
     config.stash[_figures] = []

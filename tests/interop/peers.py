@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import attrs
 
-from tests.interop.objects import dataset_bytes, fingerprint, is_part10
+from tests.interop.objects import dataset_bytes
 from tests.interop.pki import Pki
 from tests.interop.server import LOOPBACK, Server, answers_echo, program
 
@@ -95,71 +94,6 @@ class DcmQrScp(Server):
 
     def serves(self) -> bool:
         return answers_echo(self.port, self.ae_titles[0])
-
-
-@attrs.define
-class Orthanc(Server):
-    """Orthanc, with TLS on its DICOM port, no web server, no transcoding of what it stores.
-
-    It answers every caller. Unlike dcmqrscp it has one store, whatever AE title it is called.
-    """
-
-    name: ClassVar[str] = "orthanc"
-    pki: Pki
-    ae_title: str = "ORTHANC"
-    destinations: Mapping[str, int] = attrs.field(factory=dict)
-
-    @property
-    def config(self) -> Path:
-        """The configuration file, written at each start."""
-        return self.folder / "orthanc.json"
-
-    def command(self) -> Sequence[str]:
-        return [program("Orthanc"), str(self.config)]
-
-    def prepare(self) -> None:
-        self.config.write_text(json.dumps(self._settings()))
-
-    def serves(self) -> bool:
-        return answers_echo(self.port, self.ae_title, self.pki.client_context())
-
-    def stop(self) -> None:
-        """End it at once: its farewell takes a second, and its store is thrown away."""
-        self.kill()
-
-    def held(self) -> list[str]:
-        """Return fingerprints of the datasets in its store, in no order of arrival."""
-        files = (path for path in self.store.rglob("*") if path.is_file() and is_part10(path))
-        return sorted(fingerprint(dataset_bytes(path)) for path in files)
-
-    @property
-    def store(self) -> Path:
-        """The folder of its files, each named by a UUID, and of its index."""
-        return self.folder / "store"
-
-    def _settings(self) -> dict[str, object]:
-        return {
-            "Name": self.ae_title,
-            "StorageDirectory": str(self.store),
-            "IndexDirectory": str(self.store),
-            "StorageCompression": False,
-            "Plugins": [],
-            "HttpServerEnabled": False,
-            "DicomAet": self.ae_title,
-            "DicomPort": self.port,
-            "DicomThreadsCount": 4,
-            "UnknownSopClassAccepted": True,
-            "DicomModalities": {t: [t, LOOPBACK, p] for t, p in self.destinations.items()},
-            **{f"DicomAlwaysAllow{service}": True for service in SERVICES},
-            "DicomTlsEnabled": True,
-            "DicomTlsCertificate": str(self.pki.certificate),
-            "DicomTlsPrivateKey": str(self.pki.key),
-            "DicomTlsTrustedCertificates": str(self.pki.ca),
-            "DicomTlsRemoteCertificateRequired": False,
-        }
-
-
-SERVICES = ("Echo", "Store", "Find", "Get", "Move")
 
 
 @attrs.define

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
-from tests.interop.relay_process import AE_TITLE, Relay
+from tests.interop.relay_process import AE_TITLE, Relay, table
 from tests.interop.server import LOOPBACK, PATIENCE_S, POLL_S
 
 IMPATIENT: Mapping[str, Any] = {
@@ -54,20 +53,14 @@ class PooledRelay(Relay):
             assert time.monotonic() < deadline, f"it never said: {words}"
 
     def _toml(self) -> Iterable[str]:
-        yield from _table("[relay]", {"ae_title": AE_TITLE})
-        yield from _table("[failover]", self.failover) if self.failover else ()
+        yield from table("[relay]", {"ae_title": AE_TITLE})
+        yield from table("[failover]", self.failover) if self.failover else ()
         endpoint = f"tcp:port={self.port}:interface={LOOPBACK}:backlog=512"
-        yield from _table("[[listener]]", {"endpoint": endpoint})
+        yield from table("[[listener]]", {"endpoint": endpoint})
         for name, port in self.members.items():
             address = {"address": f"{name.upper()}@{LOOPBACK}:{port}"}
-            yield from _table(f"[upstream.{name}]", {**address, **self.upstream})
+            yield from table(f"[upstream.{name}]", {**address, **self.upstream})
             if self.tls:
-                yield from _table(f"[upstream.{name}.tls]", {"ca": str(self.pki.ca)})
-        yield from _table("[pool.archive]", {"upstreams": list(self.members), **self.pool})
-        yield from _table("[[route]]", {"pool": "archive"})
-
-
-def _table(header: str, values: Mapping[str, Any]) -> Iterable[str]:
-    """A table of TOML; what is used of values is written as in JSON."""
-    yield header
-    yield from (f"{key} = {json.dumps(value)}" for key, value in values.items())
+                yield from table(f"[upstream.{name}.tls]", {"ca": str(self.pki.ca)})
+        yield from table("[pool.archive]", {"upstreams": list(self.members), **self.pool})
+        yield from table("[[route]]", {"pool": "archive"})

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 
 from tests.interop.pki import Pki
-from tests.interop.server import LOOPBACK, Server
+from tests.interop.server import LOOPBACK, PATIENCE_S, POLL_S, Server
 
 AE_TITLE = "RELAY"
 
@@ -30,10 +32,16 @@ class RelayComplained(Exception):
 
 @attrs.frozen
 class Upstream:
-    """An archive on loopback behind TLS, as the relay is told of it; its pool has its name."""
+    """An archive on loopback behind TLS, as the relay is told of it; its pool has its name.
+
+    `keys` and `pool` are further keys of the two tables.
+    """
 
     ae_title: str
     port: int
+    tls: bool = True
+    keys: Mapping[str, Any] = attrs.field(factory=dict, eq=False)
+    pool: Mapping[str, Any] = attrs.field(factory=dict, eq=False)
 
     @property
     def name(self) -> str:
@@ -42,42 +50,52 @@ class Upstream:
 
     def toml(self, ca: Path) -> Iterable[str]:
         """Yield the tables of the upstream and of the pool that holds nothing else."""
-        yield f"[upstream.{self.name}]"
-        yield f"address = {_quoted(f'{self.ae_title}@{LOOPBACK}:{self.port}')}"
-        yield f"tls = {{ ca = {_quoted(str(ca))} }}"
-        yield "max_associations = 16"
-        yield f"[pool.{self.name}]"
-        yield f"upstreams = [{_quoted(self.name)}]"
+        address = {"address": f"{self.ae_title}@{LOOPBACK}:{self.port}"}
+        tls = {"tls": {"ca": str(ca)}} if self.tls else {}
+        keys = {"max_associations": 16, **self.keys}
+        yield from table(f"[upstream.{self.name}]", {**address, **tls, **keys})
+        yield from table(f"[pool.{self.name}]", {"upstreams": [self.name], **self.pool})
+
+
+def modality(ae_title: str, port: int, **keys: Any) -> Upstream:
+    """Return a modality as an upstream: without TLS, and none of its associations is kept."""
+    return Upstream(ae_title, port, tls=False, keys={"reuse": "never", **keys})
 
 
 @attrs.frozen
 class Route:
     """Which upstream serves callers of an AE title, for all services or some.
 
-    Without `called` the route is for callers of the relay's own AE title.
+    Without `called` the route is for callers of the relay's own AE title. `keys` are further keys
+    of its table.
     """
 
     upstream: Upstream
     called: str | None = None
     services: Sequence[str] = ()
+    keys: Mapping[str, Any] = attrs.field(factory=dict)
 
     def toml(self) -> Iterable[str]:
         """Yield the table of the route."""
-        yield "[[route]]"
-        if self.called is not None:
-            yield f"called = {_quoted(self.called)}"
-        if self.services:
-            yield f"services = [{', '.join(map(_quoted, self.services))}]"
-        yield f"pool = {_quoted(self.upstream.name)}"
+        called = {} if self.called is None else {"called": self.called}
+        services = {"services": list(self.services)} if self.services else {}
+        pool = {"pool": self.upstream.name}
+        yield from table("[[route]]", {**called, **services, **pool, **self.keys})
 
 
 @attrs.define
 class Relay(Server):
-    """The relay under test. Leaving its context fails where it gave cause for complaint."""
+    """The relay under test. Leaving its context fails where it gave cause for complaint.
+
+    With a `secure` port it has a second listener there, with TLS, for archives that call back.
+    `tables` are further tables of its configuration, as TOML.
+    """
 
     name: ClassVar[str] = "relay"
     pki: Pki
     routes: Sequence[Route]
+    secure: int = attrs.field(kw_only=True, default=0)
+    tables: str = attrs.field(kw_only=True, default="")
 
     @property
     def config(self) -> Path:
@@ -98,14 +116,55 @@ class Relay(Server):
         if ended or any(words in log for words in NEVER_LOGGED):
             raise RelayComplained(log)
 
+    @contextmanager
+    def tells_of(self, calling: str, called: str) -> Iterator[list[str]]:
+        """Wait in the end until associations of these AE titles, made meanwhile, are logged.
+
+        What the log says of them, a line each, is added to what is given.
+        """
+        lines: list[str] = []
+        before = len(self._told(calling, called))
+        yield lines
+        deadline = time.monotonic() + PATIENCE_S
+        while not (new := self._told(calling, called)[before:]):
+            assert time.monotonic() < deadline, f"no association of {calling} with {called}"
+            assert not self.ends_within(POLL_S)
+        lines += new
+
+    def _told(self, calling: str, called: str) -> list[str]:
+        whose = f"'{calling}' at {LOOPBACK} called '{called}': "
+        log = self.log.read_text("utf-8", "replace")
+        return [line.partition(whose)[2] for line in log.splitlines() if whose in line]
+
     def _toml(self) -> Iterable[str]:
-        yield f"[relay]\nae_title = {_quoted(AE_TITLE)}"
-        yield f"[[listener]]\nendpoint = {_quoted(f'tcp:port={self.port}:interface={LOOPBACK}')}"
+        yield from table("[relay]", {"ae_title": AE_TITLE})
+        yield from self._listeners()
         for upstream in dict.fromkeys(route.upstream for route in self.routes):
             yield from upstream.toml(self.pki.ca)
         for route in self.routes:
             yield from route.toml()
+        yield self.tables
+
+    def _listeners(self) -> Iterable[str]:
+        yield from table("[[listener]]", {"endpoint": _endpoint(self.port)})
+        if self.secure:
+            tls = {"certificate": str(self.pki.certificate), "key": str(self.pki.key)}
+            yield from table("[[listener]]", {"endpoint": _endpoint(self.secure), "tls": tls})
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text)
+def table(header: str, values: Mapping[str, Any]) -> Iterable[str]:
+    """Yield a table of TOML. Its values are booleans, numbers, strings, lists and tables."""
+    yield header
+    yield from (f"{key} = {_value(value)}" for key, value in values.items())
+
+
+def _value(value: Any) -> str:
+    """What is used of values is written as in JSON, save for a table within a table."""
+    if isinstance(value, Mapping):
+        pairs = (f"{json.dumps(key)} = {_value(each)}" for key, each in value.items())
+        return f"{{ {', '.join(pairs)} }}"
+    return json.dumps(value)
+
+
+def _endpoint(port: int) -> str:
+    return f"tcp:port={port}:interface={LOOPBACK}"

@@ -9,8 +9,8 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -65,6 +65,18 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+@contextmanager
+def held_port() -> Iterator[int]:
+    """Hold a free port of loopback for a server that others have to know before it runs.
+
+    As nobody listens on it, a server may still bind it, and nothing else is given it.
+    """
+    with closing(socket.socket()) as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind((LOOPBACK, 0))
+        yield int(holder.getsockname()[1])
+
+
 def answers(port: int) -> bool:
     """Tell whether something accepts connections on `port` of loopback."""
     with suppress(OSError), closing(socket.create_connection((LOOPBACK, port), PATIENCE_S)):
@@ -96,6 +108,8 @@ class Server:
 
     name: ClassVar[str] = "server"
     folder: Path
+    held: int = attrs.field(kw_only=True, default=0)
+    """The port to listen on, where others know it already; 0: any free one."""
     port: int = attrs.field(init=False, default=0)
     process: subprocess.Popen[bytes] = attrs.field(init=False, repr=False)
 
@@ -156,7 +170,7 @@ class Server:
         return self.process.returncode is not None
 
     def _start(self) -> bool:
-        self.port = free_port()
+        self.port = self.held or free_port()
         return self._run()
 
     def _run(self) -> bool:

@@ -101,6 +101,7 @@ def to_inbox(dcmqrscp: DcmQrScp, relay: Relay) -> Doors:
     return Doors(Door(dcmqrscp.port, "INBOX"), Door(relay.port, "INBOX"))
 
 
+@pytest.mark.shows("C-ECHO", "modality to archive", "DCMTK", "DCMTK")
 def test_echoscu_is_answered_by_storescp(to_storescp: Doors):
     assert to_storescp.same(lambda door: run_tool(door, "echoscu")).status == 0
 
@@ -110,10 +111,12 @@ def test_echoscu_is_answered_many_times_on_one_association(to_storescp: Doors):
     assert outcome.said.count("Received Echo Response (Success)") == 20
 
 
+@pytest.mark.shows("C-ECHO", "modality to archive", "DCMTK", "DCMTK")
 def test_echoscu_is_answered_by_dcmqrscp(to_dcmqrscp: Doors):
     assert to_dcmqrscp.same(lambda door: run_tool(door, "echoscu")).status == 0
 
 
+@pytest.mark.shows("C-STORE", "modality to archive", "DCMTK", "DCMTK")
 @pytest.mark.parametrize(("options", "name"), SENT)
 def test_storescu_stores_in_storescp(
     to_storescp: Doors, storescp: StoreScp, options: tuple[str, ...], name: str
@@ -127,6 +130,7 @@ def test_storescu_stores_in_storescp(
     assert len(outcome.files) == 1
 
 
+@pytest.mark.shows("C-STORE", "modality to archive", "DCMTK", "DCMTK")
 def test_dcmsend_stores_every_transfer_syntax_in_storescp(to_storescp: Doors, storescp: StoreScp):
     files = tuple(bundled_path(name) for _, name in SENT if name not in SAME_UID)
 
@@ -139,6 +143,7 @@ def test_dcmsend_stores_every_transfer_syntax_in_storescp(to_storescp: Doors, st
     assert len(outcome.files) == len(files)
 
 
+@pytest.mark.shows("C-STORE", "modality to archive", "DCMTK", "DCMTK")
 def test_storescu_stores_in_dcmqrscp(to_inbox: Doors):
     files = tuple(map(bundled_path, LIBRARY))
     outcome = to_inbox.same(lambda door: run_tool(door, "storescu", files=files))
@@ -161,6 +166,7 @@ def test_storescu_fails_alike_where_the_archive_takes_no_compressed_object(to_in
     assert "Aborting Association" in outcome.said
 
 
+@pytest.mark.shows("C-FIND", "modality to archive", "DCMTK", "DCMTK")
 def test_findscu_finds_every_study(to_dcmqrscp: Doors, tmp_path: Path):
     outcome = to_dcmqrscp.same(
         lambda door: run_tool_into(
@@ -186,6 +192,7 @@ def test_findscu_is_refused_a_worklist_by_an_archive_that_has_none(to_dcmqrscp: 
     assert "No Acceptable Presentation Contexts" in outcome.said
 
 
+@pytest.mark.shows("C-GET", "modality to archive", "DCMTK", "DCMTK")
 @pytest.mark.parametrize("options", [(), ("+B",), ("+xi",), ("-pdu", "4096")])
 def test_getscu_gets_a_study(to_dcmqrscp: Doors, tmp_path: Path, options: tuple[str, ...]):
     outcome = to_dcmqrscp.same(
@@ -195,6 +202,7 @@ def test_getscu_gets_a_study(to_dcmqrscp: Doors, tmp_path: Path, options: tuple[
     assert len(outcome.files) == 1 + SLICES
 
 
+@pytest.mark.shows("C-MOVE", "modality to archive", "DCMTK", "DCMTK")
 def test_movescu_moves_a_study_to_its_destination(to_dcmqrscp: Doors, destination: StoreScp):
     def move(door: Door) -> Outcome:
         done = run_tool(door, "movescu", "-aem", DESTINATION, *CT_STUDY)

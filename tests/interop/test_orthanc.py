@@ -11,7 +11,8 @@ import pytest
 
 from tests.interop.doors import Door, Doors, Outcome, run_tool, run_tool_into
 from tests.interop.objects import bundled_path, ct_slices
-from tests.interop.peers import Orthanc, StoreScp, Stunnel
+from tests.interop.orthanc import Orthanc
+from tests.interop.peers import StoreScp, Stunnel
 from tests.interop.pki import Pki
 from tests.interop.relay_process import Relay, Route, Upstream
 
@@ -122,10 +123,12 @@ def empty(tunnels: Tunnels, relay: Relay) -> Doors:
     return Doors(Door(tunnels.twin, "TWIN"), Door(relay.port, "INBOX"))
 
 
+@pytest.mark.shows("C-ECHO", "modality to archive", "DCMTK", "Orthanc")
 def test_echoscu_is_answered(library: Doors):
     assert library.same(lambda door: run_tool(door, "echoscu", "--repeat", 5)).status == 0
 
 
+@pytest.mark.shows("C-STORE", "modality to archive", "DCMTK", "Orthanc")
 @pytest.mark.parametrize(("options", "names"), SENT)
 def test_storescu_leads_to_what_it_leads_to_without_the_relay(
     empty: Doors, peers: Peers, options: tuple[str, ...], names: tuple[str, ...]
@@ -134,18 +137,20 @@ def test_storescu_leads_to_what_it_leads_to_without_the_relay(
     sent = empty.same(lambda door: run_tool(door, "storescu", *options, files=files))
     assert sent.status == 0
     assert sent.said.count("Received Store Response (Success)") == len(files)
-    assert peers.inbox.held() == peers.twin.held() != []
+    assert peers.inbox.held_objects() == peers.twin.held_objects() != []
 
 
+@pytest.mark.shows("C-STORE", "modality to archive", "DCMTK", "Orthanc")
 def test_dcmsend_leads_to_what_it_leads_to_without_the_relay(empty: Doors, peers: Peers):
     files = tuple(map(bundled_path, LIBRARY))
     sent = empty.same(lambda door: run_tool(door, "dcmsend", files=files))
     assert sent.status == 0
     assert f"with status SUCCESS  : {len(files)}" in sent.said
-    assert len(peers.inbox.held()) >= len(files)
-    assert peers.inbox.held() == peers.twin.held() != []
+    assert len(peers.inbox.held_objects()) >= len(files)
+    assert peers.inbox.held_objects() == peers.twin.held_objects() != []
 
 
+@pytest.mark.shows("C-FIND", "modality to archive", "DCMTK", "Orthanc")
 @pytest.mark.parametrize("name", QUERIES)
 def test_findscu_finds_what_it_finds_without_the_relay(library: Doors, tmp_path: Path, name: str):
     found = library.same(
@@ -155,6 +160,7 @@ def test_findscu_finds_what_it_finds_without_the_relay(library: Doors, tmp_path:
     assert bool(found.files) == (name != "no study")
 
 
+@pytest.mark.shows("C-GET", "modality to archive", "DCMTK", "Orthanc")
 @pytest.mark.parametrize("options", [(), ("+B",), ("+xi",)])
 def test_getscu_gets_what_it_gets_without_the_relay(
     library: Doors, tmp_path: Path, options: tuple[str, ...]
@@ -179,6 +185,7 @@ def test_getscu_is_told_of_an_object_that_orthanc_cannot_convert(library: Doors,
     assert not got.files
 
 
+@pytest.mark.shows("C-MOVE", "modality to archive", "DCMTK", "Orthanc")
 def test_movescu_moves_what_it_moves_without_the_relay(library: Doors, destination: StoreScp):
     def move(door: Door) -> Outcome:
         done = run_tool(door, "movescu", "-aem", DESTINATION, *CT_STUDY)

@@ -28,6 +28,8 @@ TAGS = [Tag("PrinterStatus"), Tag("PrinterName")]
 COMMITMENT = (StorageCommitmentPushModel, StorageCommitmentPushModelInstance)
 
 
+@pytest.mark.shows("N-CREATE", "modality to archive", "pynetdicom", "pynetdicom")
+@pytest.mark.shows("N-SET", "modality to archive", "pynetdicom", "pynetdicom")
 def test_n_create_and_n_set_carry_a_procedure_step(door: Door, archive: Archive):
     step, uid = identifier(PerformedProcedureStepID="1"), generate_uid()
     archive.script = Script(answer=identifier(PerformedProcedureStepStatus="IN PROGRESS"))
@@ -52,6 +54,7 @@ def test_n_set_is_told_the_status_that_the_archive_said(door: Door, archive: Arc
     assert told.Status == status
 
 
+@pytest.mark.shows("N-GET", "modality to archive", "pynetdicom", "pynetdicom")
 def test_n_get_asks_for_attributes_of_a_printer(door: Door, archive: Archive):
     """Printer is a SOP class of the meta SOP class that was negotiated, as is lawful for Print."""
     meta = BasicGrayscalePrintManagementMeta
@@ -63,6 +66,7 @@ def test_n_get_asks_for_attributes_of_a_printer(door: Door, archive: Archive):
     assert sole(archive).fields["AttributeIdentifierList"] == str(TAGS)
 
 
+@pytest.mark.shows("N-DELETE", "modality to archive", "pynetdicom", "pynetdicom")
 def test_n_delete_deletes_a_film_session(door: Door, archive: Archive):
     meta, uid = BasicGrayscalePrintManagementMeta, generate_uid()
     with associated(door, [meta]) as association:
@@ -71,6 +75,8 @@ def test_n_delete_deletes_a_film_session(door: Door, archive: Archive):
     assert sole(archive).fields["RequestedSOPInstanceUID"] == uid
 
 
+@pytest.mark.shows("N-ACTION", "modality to archive", "pynetdicom", "pynetdicom")
+@pytest.mark.shows("N-EVENT-REPORT", "archive to modality", "pynetdicom", "pynetdicom")
 @pytest.mark.parametrize("answer", [0x0000, 0x0110])
 def test_n_action_is_followed_by_n_event_report_on_the_same_association(
     door: Door, archive: Archive, answer: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from pydicom.uid import CTImageStorage
 from pynetdicom import build_context, build_role, evt
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -21,6 +22,7 @@ GET = StudyRootQueryRetrieveInformationModelGet
 MOVE = StudyRootQueryRetrieveInformationModelMove
 
 
+@pytest.mark.shows("C-FIND", "modality to archive", "pynetdicom", "pynetdicom")
 def test_c_find_returns_every_pending_response(door: Door, archive: Archive):
     found = studies(50)
     archive.script = Script(holdings=found)
@@ -57,6 +59,7 @@ def test_an_association_serves_on_after_a_c_cancel(door: Door, archive: Archive)
         assert statuses(list(association.send_c_find(QUERY, FIND))) == [0xFF00] * 3 + [0x0000]
 
 
+@pytest.mark.shows("C-GET", "modality to archive", "pynetdicom", "pynetdicom")
 def test_c_get_brings_the_objects_down_on_the_same_association(door: Door, archive: Archive):
     images = [ct_image(60_000) for _ in range(5)]
     archive.script = Script(holdings=images)
@@ -76,6 +79,7 @@ def test_c_get_tells_the_archive_what_the_caller_said_of_each_object(door: Door,
     assert final.Status == 0xA702
 
 
+@pytest.mark.shows("C-MOVE", "modality to archive", "pynetdicom", "pynetdicom")
 def test_c_move_moves_to_the_destination_and_counts(
     door: Door, archive: Archive, destination: Archive
 ):

@@ -21,12 +21,14 @@ FIND = StudyRootQueryRetrieveInformationModelFind
 CALLERS = 8
 
 
+@pytest.mark.shows("C-ECHO", "modality to archive", "pynetdicom", "pynetdicom")
 def test_c_echo_is_answered_by_the_archive(door: Door, archive: Archive):
     with associated(door, [Verification]) as association:
         assert association.send_c_echo().Status == 0x0000
     assert sole(archive).service == "C-ECHO"
 
 
+@pytest.mark.shows("C-STORE", "modality to archive", "pynetdicom", "pynetdicom")
 def test_c_store_carries_the_object_and_says_who_calls(door: Door, archive: Archive):
     image = ct_image(200_000)
     with associated(door, contexts=[explicit(CTImageStorage)]) as association:
