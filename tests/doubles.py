@@ -29,6 +29,7 @@ from relay.bridge.party import Party
 from relay.bridge.ports import (
     Asked,
     Fault,
+    Identities,
     LeaseResult,
     LeaseUser,
     Manners,
@@ -583,6 +584,7 @@ class Crossing:
     routes: tuple[Route, ...] = attrs.field(factory=one_pool)
     policies: tuple[AssociationPolicy, ...] = ()
     registers: Registers = attrs.field(factory=Registers)
+    identities: Identities | None = None
     has_room: bool = True
     maximum: int = 32768
     window: int = 1
@@ -607,6 +609,7 @@ class Crossing:
             retention,
             self.registers,
             self.window,
+            self.identities,
         )
         self.session = Session(self.caller, self.bank, rules, self.clock, self.ended.append)
         self.caller.tell = self.session.data_indication

@@ -230,6 +230,60 @@ def test_leases_hold_the_roles_and_extended_items_that_were_answered():
 WHO = UserIdentityRQ(2, True, b"someone", b"secret")
 
 
+@attrs.define
+class Doorman:
+    """Judges user identities when the test says so."""
+
+    asked: list = attrs.field(factory=list)
+
+    def check(self, identity, done):
+        self.asked.append((identity, done))
+
+    def says(self, is_known):
+        self.asked.pop()[1](is_known)
+
+
+def shown(identity):
+    """A crossing whose caller shows this where the relay judges it."""
+    crossing = Crossing(identities=Doorman())
+    information = UserInformation(16384, user_identity=identity)
+    crossing.asks(associate(contexts_of({1: VERIFICATION}), information))
+    return crossing
+
+
+@pytest.mark.parametrize("identity", [WHO, attrs.evolve(WHO, positive_response_requested=False)])
+def test_a_user_that_the_relay_knows_is_let_in_and_not_passed_on(identity):
+    crossing = shown(identity)
+    assert (crossing.since(), crossing.identities.asked[0][0]) == ([], identity)
+    crossing.identities.says(True)
+    assert asked(crossing, "archive").offer.user_identity is None
+    assert asked(crossing, "archive").private is None
+    accepts(crossing, "archive")
+    said = crossing.caller.answer.user_information.user_identity_response
+    assert said == (UserIdentityAC(b"") if identity.positive_response_requested else None)
+
+
+@pytest.mark.parametrize("identity", [WHO, None])
+def test_a_user_that_the_relay_does_not_know_is_rejected(identity):  # 31
+    crossing = shown(identity)
+    crossing.identities.says(False)
+    assert crossing.since() == ["caller rejected 2,2,1"]
+
+
+def test_a_caller_without_a_user_may_be_let_in():
+    crossing = shown(None)
+    crossing.identities.says(True)
+    accepts(crossing, "archive")
+    assert crossing.caller.answer.user_information.user_identity_response is None
+
+
+def test_a_caller_that_has_gone_meanwhile_is_told_nothing():
+    crossing = shown(WHO)
+    crossing.lose()
+    crossing.identities.says(True)
+    assert crossing.since() == []
+
+
 def test_an_answer_to_the_user_identity_is_passed_back():
     crossing = two_pools(user_identity=WHO)
     assert asked(crossing, "archive").offer.user_identity == WHO

@@ -158,6 +158,29 @@ def test_a_refused_key_is_not_shown(files):
     assert body not in f"{raised.value.found}{raised.value!r}{raised.value.__cause__!r}"
 
 
+def test_files_with_secrets_are_taken_if_they_hold_them(files):
+    for name, content in pki.SECRETS.items():
+        (files / name).write_bytes(content)
+    checks.file(Outside.USERS, files / "users")
+    checks.file(Outside.PASSCODE, files / "passcode")
+
+
+@pytest.mark.parametrize("kind", [Outside.USERS, Outside.PASSCODE])
+def test_it_is_said_why_a_file_with_secrets_is_not_taken(files, kind):
+    with pytest.raises(Unexpected) as raised:
+        checks.file(kind, files / "missing")
+    assert "cannot be read (No such file or directory)" in raised.value.found
+    with pytest.raises(Unexpected) as raised:
+        checks.file(kind, files / "empty")
+    assert str(files / "empty") in raised.value.found
+
+
+def test_a_refused_line_of_users_is_not_shown(files):
+    with pytest.raises(Unexpected) as raised:
+        checks.file(Outside.USERS, files / "text")
+    assert "certificate" not in f"{raised.value}"
+
+
 def test_a_folder_is_taken_if_temporary_files_can_be_made_there_and_none_is_left(files):
     before = sorted(files.iterdir())
     checks.folder(files)

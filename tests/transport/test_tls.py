@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 import trustme
-from OpenSSL import SSL
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from OpenSSL import SSL, crypto
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import ISSLTransport
+from zope.interface import directlyProvides
 
 from relay.config import ClientTLS, ServerTLS
 from relay.transport.reasons import describe
-from relay.transport.tls import client_options, server_options
+from relay.transport.tls import client_options, names_shown, server_options
 from tests.transport.tls_bed import (
     DAY,
     HOST,
@@ -243,6 +249,32 @@ def test_a_caller_with_a_certificate_from_elsewhere_does_not(pki, other_pki):
     ends = meet(asking(pki), client_options(tls, HOST))
     assert ends.server.heard == b""
     assert why(ends)[0] == "TLS: certificate verify failed"
+
+
+def test_the_names_of_a_callers_certificate_are_known(pki):
+    for name in ("ct1.example.org", "10.1.2.3", "ct@example.org"):
+        ends = meet(asking(pki), client_options(pki.client(name), HOST))
+        assert names_shown(ends.server.transport) == (name,)
+
+
+def test_who_shows_no_certificate_has_no_name(pki):
+    ends = meet(server_options(pki.server()), client_options(believing(pki), HOST))
+    assert names_shown(ends.server.transport) == ()
+    assert names_shown(object()) == ()
+
+
+def test_a_certificate_without_such_names_names_nobody():
+    class Nameless:
+        def getPeerCertificate(self):
+            key = ec.generate_private_key(ec.SECP256R1())
+            nobody = x509.Name([])
+            now = datetime.datetime.now(datetime.UTC)
+            built = x509.CertificateBuilder(nobody, nobody, key.public_key(), 1, now, now)
+            return crypto.X509.from_cryptography(built.sign(key, hashes.SHA256()))
+
+    nameless = Nameless()
+    directlyProvides(nameless, ISSLTransport)
+    assert names_shown(nameless) == ()
 
 
 def test_where_no_authority_is_named_callers_show_nothing(pki):

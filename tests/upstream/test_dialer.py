@@ -12,10 +12,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from relay.policy.showing import Titles
 from relay.upstream.dialer import Dialer
 from relay.upstream.ends import End, Unreachable
 from relay.upstream.protocol import UpstreamAssociation
 from relay.wire.negotiation import IMPLEMENTATION_CLASS_UID, Offer
+from relay.wire.pdu import ae_field
+from relay.wire.user_information import UserIdentityRQ
 from tests.network import Network
 from tests.peers import Archives
 from tests.upstream.rig import CALLING, IDENTIFIED, MANNERS, OFFER
@@ -68,10 +71,14 @@ class Dialling(SynchronousTestCase):
         self.network, self.archive, self.keeps = Network(), Archives(), Keeps()
         self.network.listenTCP(104, self.archive)
 
-    def dial(self, endpoint: Any = None, offer: Offer = OFFER) -> UpstreamAssociation:
+    identity: UserIdentityRQ | None = None
+
+    def dial(
+        self, endpoint: Any = None, offer: Offer = OFFER, titles: Titles = CALLING
+    ) -> UpstreamAssociation:
         endpoint = endpoint or HostnameEndpoint(self.network, "pacs.example.org", 104, timeout=10)
-        dialer = Dialer(self.network, endpoint, "PACS", 32768, MANNERS)
-        association = dialer.association(self.keeps, CALLING, offer)
+        dialer = Dialer(self.network, endpoint, "PACS", 32768, MANNERS, self.identity)
+        association = dialer.association(self.keeps, titles, offer)
         self.dialling = dialer.dial(association)
         self.network.settle()
         return association
@@ -80,6 +87,17 @@ class Dialling(SynchronousTestCase):
         self.dial()
         (request,) = self.archive.heard
         self.assertEqual((request.called, request.calling), ("PACS", "MODALITY"))
+
+    def test_it_may_be_called_by_another_title(self):
+        self.dial(titles=Titles(ae_field("MODALITY"), ae_field("ALIAS")))
+        self.assertEqual(self.archive.heard[0].called, "ALIAS")
+
+    def test_a_user_of_the_relays_own_is_shown_in_the_place_of_any_other(self):
+        self.identity = UserIdentityRQ(2, False, b"relay", b"secret")
+        for offer in (OFFER, IDENTIFIED):
+            self.dial(offer=offer)
+            shown = self.archive.heard[-1].user_information.user_identity
+            self.assertEqual(shown, self.identity)
 
     def test_the_offer_is_proposed_with_what_belongs_to_it(self):
         self.dial(offer=IDENTIFIED)
