@@ -16,6 +16,9 @@ from relay.bridge.session import Rules, Session
 from relay.downstream.protocol import DownstreamAssociation, Limits
 from relay.wire.command import CommandField
 
+_NAMES = {each.value: each.name.removesuffix("_RQ").replace("_", "-") for each in CommandField}
+"""Of operations, by the command field of their requests."""
+
 
 @attrs.define(eq=False)
 class Census:
@@ -102,7 +105,7 @@ def _how(outcome: Outcome) -> str:
 
 def _what(outcome: Outcome) -> str:
     """What crossed, and by which upstreams."""
-    counts = [f"{number} {_name(field)}" for field, number in sorted(outcome.operations.items())]
+    counts = [f"{number} {_NAMES[field]}" for field, number in sorted(outcome.operations.items())]
     if outcome.resent:
         ambiguous = f" ({outcome.ambiguous} perhaps performed)" if outcome.ambiguous else ""
         counts.append(f"{outcome.resent} sent again{ambiguous}")
@@ -114,7 +117,3 @@ def _what(outcome: Outcome) -> str:
     size = f"{outcome.bytes_up} bytes up, {outcome.bytes_down} down"
     by = f"by {', '.join(outcome.upstreams)}" if outcome.upstreams else "no upstream"
     return f"{', '.join(counts) or 'nothing'}; {size}; {by}"
-
-
-def _name(field: int) -> str:
-    return CommandField(field).name.removesuffix("_RQ").replace("_", "-")

@@ -198,8 +198,10 @@ class DownstreamAssociation(AssociationProtocol):
         self.layer.reject(answer)
 
     def release_response(self) -> None:
-        """A-RELEASE response."""
+        """A-RELEASE response. It leaves at once: the caller waits for it while the crossing is
+        wound up, and nothing can follow it."""
         self.layer.release_response()
+        self.flush()
 
     def abort(
         self,

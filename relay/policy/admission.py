@@ -6,6 +6,8 @@ wish (PS3.8 9.3.2 and 9.3.4).
 
 from __future__ import annotations
 
+import re
+
 from relay.wire.errors import (
     ACSERejectReason,
     PresentationRejectReason,
@@ -47,6 +49,9 @@ UNAVAILABLE = AssociateRJ(
 )
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]").search
+
+
 def _refusal(reason: UserRejectReason) -> AssociateRJ:
     return AssociateRJ(RejectResult.PERMANENT, RejectSource.SERVICE_USER, reason)
 
@@ -79,4 +84,4 @@ def judge(request: AssociateRQ, has_room: bool) -> AssociateRJ | None:
 
 def _is_ae_title(title: str) -> bool:
     """Not blank, and without control characters (PS3.5 table 6.2-1, AE)."""
-    return bool(title) and all(character >= " " and character != "\x7f" for character in title)
+    return bool(title) and _CONTROL(title) is None

@@ -44,6 +44,9 @@ FLUSHING_TIMEOUT = 5.0
 """Seconds that what was written has to leave a connection that is being closed."""
 
 
+_PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
+
+
 class AssociationUser(ServiceUser, Interface):
     """A service user that also hears of back-pressure."""
 
@@ -260,7 +263,7 @@ class AssociationProtocol(Protocol):
         if underneath is None:
             return True
         try:
-            underneath.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            underneath.recv(1, _PEEK)
         except BlockingIOError:
             return True
         except OSError:

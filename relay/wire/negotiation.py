@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from functools import partial
+from itertools import count
 
 import attrs
 
@@ -85,31 +86,39 @@ class Offer:
         """The part with the contexts `ids`, and with the items of their SOP classes."""
         contexts = tuple(each for each in self.contexts if each.id in ids)
         named = {each.abstract_syntax for each in contexts}
-        return attrs.evolve(
-            self,
-            contexts=contexts,
-            roles=tuple(each for each in self.roles if each.sop_class_uid in named),
-            extended=tuple(each for each in self.extended if each.sop_class_uid in named),
-            common_extended=tuple(
-                each for each in self.common_extended if each.sop_class_uid in named
-            ),
+        return Offer(
+            contexts,
+            tuple(each for each in self.roles if each.sop_class_uid in named),
+            tuple(each for each in self.extended if each.sop_class_uid in named),
+            tuple(each for each in self.common_extended if each.sop_class_uid in named),
+            self.user_identity,
         )
 
     def normalised(self) -> Offer:
         """The same with ids 1, 3, 5, ... in the order of the contexts."""
-        contexts = tuple(
-            attrs.evolve(each, id=2 * place + 1) for place, each in enumerate(self.contexts)
+        if all(each.id == place for place, each in zip(count(1, 2), self.contexts)):
+            return self
+        return self._with(
+            PresentationContextRQ(place, each.abstract_syntax, each.transfer_syntaxes)
+            for place, each in zip(count(1, 2), self.contexts)
         )
-        return attrs.evolve(self, contexts=contexts)
 
     def narrowed(self, answer: Answer) -> Offer:
         """What further associations propose: accepted contexts, with the one syntax accepted."""
         accepted = answer.accepted
         narrow = self.only(accepted)
-        contexts = tuple(
-            attrs.evolve(each, transfer_syntaxes=(accepted[each.id],)) for each in narrow.contexts
+        return narrow._with(
+            PresentationContextRQ(each.id, each.abstract_syntax, (accepted[each.id],))
+            for each in narrow.contexts
         )
-        return attrs.evolve(narrow, contexts=contexts)
+
+    def _with(self, contexts: Iterable[PresentationContextRQ]) -> Offer:
+        """The same with other contexts."""
+        # Spelt out, here and elsewhere: attrs.evolve looks up the fields each time, and an offer of
+        # a hundred contexts is made anew several times for each association.
+        return Offer(
+            tuple(contexts), self.roles, self.extended, self.common_extended, self.user_identity
+        )
 
     def request(self, calling_field: bytes, called_field: bytes, maximum: int) -> AssociateRQ:
         """The A-ASSOCIATE-RQ that proposes this, announcing `maximum` bytes."""
@@ -194,10 +203,12 @@ class Answer:
     def renumbered(self, offer: Offer) -> Answer:
         """The same answers with the ids of `offer`, which proposed the same in the same order."""
         contexts = tuple(
-            attrs.evolve(answer, id=proposed.id)
+            PresentationContextAC(proposed.id, answer.result, answer.transfer_syntax)
             for answer, proposed in zip(self.contexts, offer.contexts, strict=True)
         )
-        return attrs.evolve(self, contexts=contexts)
+        return Answer(
+            contexts, self.roles, self.extended, self.user_identity_response, self.maximum
+        )
 
     def in_force(self, offer: Offer) -> dict[int, Context]:
         """The contexts that hold, by id."""

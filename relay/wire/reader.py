@@ -33,6 +33,7 @@ from relay.wire.pdu import (
     Abort,
     PDUType,
 )
+from relay.wire.requests import REQUESTS
 
 Buffer: TypeAlias = bytes | memoryview
 
@@ -192,7 +193,10 @@ class Reader:
             self._at = len(self._data)
             return None
         start, self._at = self._at + PDU_HEADER_LENGTH, self._at + whole
-        return DECODERS[kind].decode(self._data[start : self._at])
+        body = self._data[start : self._at]
+        if kind == PDUType.ASSOCIATE_RQ:
+            return REQUESTS.decode(body)
+        return DECODERS[kind].decode(body)
 
     def _malformed_abort(self) -> Abort:
         # Whatever it meant to say, it is the end: answering an A-ABORT is not provided for.

@@ -13,7 +13,12 @@ from enum import Enum, auto
 import attrs
 
 
-class State(Enum):
+class _Member(Enum):
+    # Members are looked up wherever anything happens, and Enum would hash their names each time.
+    __hash__ = object.__hash__
+
+
+class State(_Member):
     """States (PS3.8 table 9-1 to 9-5)."""
 
     IDLE = "Sta1"
@@ -31,7 +36,7 @@ class State(Enum):
     AWAITING_TRANSPORT_CLOSE = "Sta13"
 
 
-class Event(Enum):
+class Event(_Member):
     """Events (PS3.8 table 9-10, the rows)."""
 
     ASSOCIATE_REQUEST = "Evt1"
@@ -55,7 +60,7 @@ class Event(Enum):
     INVALID_PDU = "Evt19"
 
 
-class Action(Enum):
+class Action(_Member):
     """Actions (PS3.8 tables 9-6 to 9-9)."""
 
     AE_1 = auto()
@@ -88,7 +93,7 @@ class Action(Enum):
     AA_8 = auto()
 
 
-class Effect(Enum):
+class Effect(_Member):
     """What an action is made of."""
 
     OPEN_TRANSPORT = auto()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
+from relay.bridge.outcome import End
 from relay.downstream.protocol import RATE_PERIOD, Limits
 from relay.transport.association import CLOSING_TIMEOUT
-from relay.wire.pdu import Abort, AssociateAC, ReleaseRQ
+from relay.wire.pdu import Abort, AssociateAC, ReleaseRP, ReleaseRQ
 from tests.bed import LogCase
 from tests.downstream.front import PATIENCE, Front
 from tests.network import HIGH_WATER
@@ -36,6 +39,21 @@ class FrontCase(LogCase):
 
     def say(self, caller: Caller, *said: bytes) -> None:
         self.front.say(caller, *said)
+
+
+class Release(FrontCase):
+    def test_the_response_leaves_before_the_crossing_is_wound_up(self):
+        caller = self.front.associate()
+        association = self.front.association
+        transport: Any = association.transport
+        unsent_at_the_end = []
+        association.session.ended = lambda outcome: unsent_at_the_end.append(
+            (outcome.end, b"".join(transport.unsent))
+        )
+        self.say(caller, ReleaseRQ().encode())
+        self.front.census.leave()  # what the listener would have done
+        self.assertEqual(unsent_at_the_end, [(End.RELEASED, ReleaseRP().encode())])
+        self.assertEqual(caller.since(), [ReleaseRP()])
 
 
 class Artim(FrontCase):

@@ -126,6 +126,11 @@ def test_a_normalised_offer_has_the_ids_1_3_5_in_the_order_of_the_contexts():
     assert attrs.evolve(normalised, contexts=OFFER.contexts) == OFFER
 
 
+def test_a_normalised_offer_is_its_own_normal_form():
+    normalised = OFFER.normalised()
+    assert normalised.normalised() is normalised
+
+
 def test_offers_that_differ_in_ids_only_are_equal_when_normalised():
     other = attrs.evolve(
         OFFER, contexts=tuple(attrs.evolve(each, id=each.id + 10) for each in OFFER.contexts)
@@ -142,6 +147,7 @@ def test_an_offer_is_narrowed_to_what_was_accepted_with_its_one_syntax():
         LIST,
     )
     assert narrow.roles == (CT_ROLE,)
+    assert (narrow.extended, narrow.common_extended) == ((CT_EXTENDED,), (CT_COMMON,))
     assert narrow.user_identity == IDENTITY
 
 
@@ -242,6 +248,21 @@ def test_an_answer_can_be_told_with_the_ids_of_another_offer():
     normalised = answer.renumbered(OFFER.normalised())
     assert [each.id for each in normalised.contexts] == [1, 3, 5]
     assert normalised.renumbered(OFFER) == answer
+
+
+def test_an_answer_told_with_other_ids_is_the_same_in_all_else():
+    answer = Answer(
+        (accepted(3), refused(7), accepted(9)),
+        (CT_ROLE,),
+        (FIND_EXTENDED,),
+        UserIdentityAC(b"you"),
+        4096,
+    )
+    normalised = answer.renumbered(OFFER.normalised())
+    assert attrs.evolve(normalised, contexts=answer.contexts) == answer
+    assert [(each.result, each.transfer_syntax) for each in normalised.contexts] == [
+        (each.result, each.transfer_syntax) for each in answer.contexts
+    ]
 
 
 def test_an_answer_to_another_number_of_contexts_cannot_be_renumbered():
