@@ -417,3 +417,29 @@ def test_the_implementation_class_uid_is_a_uid_derived_from_a_uuid():
     assert IMPLEMENTATION_CLASS_UID.startswith("2.25.")
     assert 0 < int(IMPLEMENTATION_CLASS_UID[5:]) < 2**128
     assert len(IMPLEMENTATION_VERSION_NAME) <= 16
+
+
+# answers of the relay's own
+
+
+def test_the_relay_accepts_with_the_syntax_that_everybody_takes_or_else_the_first():
+    offer = Offer(
+        (
+            PresentationContextRQ(1, "1.2.3", ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")),
+            PresentationContextRQ(3, "1.2.3", ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")),
+        ),
+        (RoleSelection("1.2.3", False, True),),
+    )
+    answer = Answer.accepting(offer)
+    assert answer.accepted == {1: "1.2.840.10008.1.2", 3: "1.2.840.10008.1.2.1"}
+    assert answer.roles == offer.roles
+
+
+def test_what_holds_with_two_is_what_the_second_has_left_of_the_first():
+    contexts = tuple(PresentationContextRQ(each, "1.2.3", ("1.2",)) for each in (1, 3, 5))
+    offer = Offer(contexts)
+    first = merged(offer, [Answer.accepting(offer.only({1, 3}))])
+    second = merged(offer.only({1, 3}), [Answer.accepting(offer.only({3}))])
+    both = first.narrowed(attrs.evolve(second, maximum=4096))
+    assert (both.accepted, both.maximum) == ({3: "1.2"}, 4096)
+    assert [each.id for each in both.contexts] == [1, 3, 5]
