@@ -7,7 +7,7 @@ left holds with all of them. One that is down has no say: what comes for it will
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TypeAlias
 
@@ -30,43 +30,36 @@ class Part:
     """The contexts of an offer that have the same `ways`, as proposed, and what was answered.
 
     `is_late`: their messages find their own way each (policy/planning.py).
-    `upstream` is the last who answered; while it is None nobody has, or it is the relay that does.
-    `maximum`: the smallest maximum length of those who were asked, as far as known, in bytes.
+    `answer` is None while nobody has answered, `upstream` the last who has, or None where it is the
+    relay. `maximum`: the smallest maximum length of those who were asked, as far as known, in
+    bytes.
     """
 
     ways: Ways
     is_late: bool
     offer: Offer
-    answer: Answer
+    answer: Answer | None = None
     upstream: str | None = None
     maximum: int = LARGEST_MAXIMUM_LENGTH
     rejection: AssociateRJ | None = None
 
-    @classmethod
-    def of(cls, ways: Ways, is_late: bool, offer: Offer) -> Part:
-        """A part that nobody has answered yet; without ways the relay does, at once."""
-        no = Answer.refusing(offer, ContextResult.NO_REASON)
-        return cls(ways, is_late, offer, no if ways else Answer.accepting(offer))
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether anybody accepted an association for it."""
-        return self.upstream is not None or not self.ways
-
     @property
     def accepted(self) -> Offer:
         """What was accepted, as it was."""
+        assert self.answer is not None, "somebody has answered"
         return self.offer.narrowed(self.answer)
 
     @property
     def left(self) -> Offer:
         """What the next pool is to answer: what those before it have accepted."""
-        return self.offer if self.upstream is None else self.accepted
+        return self.offer if self.answer is None else self.accepted
 
     def told(self, result: NegotiationResult) -> Part:
         """The same with the result of one pool more."""
         if isinstance(result, Negotiated):
-            answer = result.answer if self.upstream is None else self.answer.narrowed(result.answer)
+            answer = result.answer
+            if self.answer is not None:
+                answer = self.answer.narrowed(answer)
             maximum, upstream = min(self.maximum, result.maximum), result.upstream
             # Not attrs.evolve: that takes as long as all that is done here.
             return Part(self.ways, self.is_late, self.offer, answer, upstream, maximum)
@@ -100,7 +93,7 @@ class Negotiation:
     plan: Plan
     ask: Ask
     done: Callable[[Agreed | AssociateRJ], None]
-    _parts: dict[tuple[Ways, bool], Part] = attrs.field(factory=dict)
+    _parts: list[Part] = attrs.field(factory=list)
     _awaited: int = 0
     _call_off: list[Callable[[], None]] = attrs.field(factory=list)
     _is_over: bool = False
@@ -110,16 +103,13 @@ class Negotiation:
         permitted = self.offer
         if self.plan.contexts is not self.offer.contexts:
             permitted = attrs.evolve(self.offer, contexts=self.plan.contexts)
-        ids: dict[tuple[Ways, bool], set[int]] = {}
-        for context_id, ways in self.plan.ways.items():
-            ids.setdefault((ways, context_id in self.plan.late), set()).add(context_id)
+        self._parts = list(_parts(permitted, self.plan))
         # All of them first: whoever answers at once must not be the last one by mistake.
-        self._parts = {each: Part.of(*each, permitted.only(its)) for each, its in ids.items()}
-        self._awaited = len(ids)
-        if not ids:
+        self._awaited = len(self._parts)
+        if not self._parts:
             self._finish()
-        for part in list(self._parts.values()):
-            self._ask(part, 0)
+        for place, part in enumerate(self._parts):
+            self._ask(place, part, 0)
 
     def call_off(self) -> None:
         """The caller has gone."""
@@ -127,29 +117,29 @@ class Negotiation:
         for call_off in self._call_off:
             call_off()
 
-    def _ask(self, part: Part, at: int) -> None:
+    def _ask(self, place: int, part: Part, at: int) -> None:
         """Have the pool of the way that is `at` there answer what is left of `part`."""
         if self._is_over:
             return
-        if at == len(part.ways) or not part.left.contexts:
-            self._answered(part)
-            return
-        told = partial(self._told, part, at)
-        self._call_off.append(self.ask(part.ways[at], part.left, told))
+        if at < len(part.ways) and (left := part.left).contexts:
+            told = partial(self._told, place, part, at)
+            self._call_off.append(self.ask(part.ways[at], left, told))
+        else:
+            self._answered(place, part)
 
-    def _told(self, part: Part, at: int, result: NegotiationResult) -> None:
-        self._ask(part.told(result), at + 1)
+    def _told(self, place: int, part: Part, at: int, result: NegotiationResult) -> None:
+        self._ask(place, part.told(result), at + 1)
 
-    def _answered(self, part: Part) -> None:
-        self._parts[part.ways, part.is_late] = part
+    def _answered(self, place: int, part: Part) -> None:
+        self._parts[place] = part
         self._awaited -= 1
         if not self._awaited:
             self._finish()
 
     def _finish(self) -> None:
         self._is_over = True
-        parts = tuple(self._parts.values())
-        answered = tuple(each for each in parts if each.is_answered)
+        parts = self._parts
+        answered = tuple(each for each in parts if each.answer is not None)
         if parts and not answered:
             self.done(_rejection(parts))
         else:
@@ -157,11 +147,25 @@ class Negotiation:
 
     def _merged(self, parts: Iterable[Part]) -> Answer:
         """Those of all parts as one. A part that nobody has answered is refused for now."""
-        refused = [
+        answers = [
+            each.answer or Answer.refusing(each.offer, ContextResult.NO_REASON) for each in parts
+        ]
+        answers += [
             Answer.refusing(self.offer.only({each}), result)
             for each, result in self.plan.refused.items()
         ]
-        return merged(self.offer, [*(each.answer for each in parts), *refused])
+        return merged(self.offer, answers)
+
+
+def _parts(offer: Offer, plan: Plan) -> Iterator[Part]:
+    for way, ids in plan.ways.items():
+        yield Part((way,), False, offer.only(ids))
+    late: dict[Ways, list[int]] = {}
+    for context_id, ways in plan.late.items():
+        late.setdefault(ways, []).append(context_id)
+    for ways, ids in late.items():
+        part = Part(ways, True, offer.only(ids))
+        yield part if ways else attrs.evolve(part, answer=Answer.accepting(part.offer))
 
 
 def _rejection(parts: Iterable[Part]) -> AssociateRJ:

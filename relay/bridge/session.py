@@ -10,7 +10,7 @@ needs, and knows neither sockets nor configuration.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from itertools import count
 
@@ -129,7 +129,7 @@ class Session:
         """It may come in: have its offer answered."""
         if offer.user_identity is not None:
             self._private = next(_private_names)
-        agreed = partial(self._agreed, offer, plan.late)
+        agreed = partial(self._agreed, offer, plan.late.keys())
         self._negotiation = Negotiation(offer, plan, self._negotiate, agreed)
         self._negotiation.start()
 
@@ -148,7 +148,7 @@ class Session:
     ) -> Callable[[], None]:
         return self.upstreams.negotiate(self._asked(way, offer), done)
 
-    def _agreed(self, offer: Offer, late: frozenset[int], agreed: Agreed | AssociateRJ) -> None:
+    def _agreed(self, offer: Offer, late: Collection[int], agreed: Agreed | AssociateRJ) -> None:
         """Accept, with what was agreed upon."""
         if self._over:
             return
@@ -178,7 +178,7 @@ class Session:
         said = UserIdentityAC(b"") if identity.positive_response_requested else None
         return attrs.evolve(answer, user_identity_response=said)
 
-    def _legs(self, offer: Offer, late: frozenset[int], agreed: Agreed) -> Legs:
+    def _legs(self, offer: Offer, late: Collection[int], agreed: Agreed) -> Legs:
         self.party.contexts = agreed.answer.in_force(offer)
         its = offer.narrowed(agreed.answer).only(late) if late else Offer(())
         return Legs(self._leg, its)

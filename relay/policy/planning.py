@@ -33,14 +33,17 @@ COMMITMENT = "1.2.840.10008.1.20.1"
 
 @attrs.frozen
 class Plan:
-    """Per presentation context id: the ways of which each has to answer, none where the relay does;
-    the results of those refused; `late` ones. `contexts` are those left, as they may be proposed.
+    """What becomes of presentation contexts, by id.
+
+    `contexts` are those left, as they may be proposed; `ways` of those that have one, and of the
+    `late` ones the ways of which each has to answer, none where the relay does; `refused` the
+    results of the others, save for those that nobody serves.
     """
 
     contexts: tuple[PresentationContextRQ, ...]
-    ways: Mapping[int, tuple[Way, ...]]
+    ways: Mapping[Way, Sequence[int]]
     refused: Mapping[int, ContextResult] = attrs.field(factory=dict)
-    late: frozenset[int] = frozenset()
+    late: Mapping[int, tuple[Way, ...]] = attrs.field(factory=dict)
 
 
 @attrs.frozen(eq=False)
@@ -77,15 +80,20 @@ class Directory:
             return routed
         if not late and not found.ways and found.loops:
             return CALLING_NOT_RECOGNIZED
-        ways = {each: (its,) for each, its in found.ways.items()} | late
-        loops = dict.fromkeys(found.loops - late.keys(), ContextResult.USER_REJECTION)
-        return Plan(permitted.contexts, ways, {**permitted.refused, **loops}, frozenset(late))
+        ways, refused = found.ways, permitted.refused
+        if late:
+            ways = {way: [each for each in its if each not in late] for way, its in ways.items()}
+            ways = {way: its for way, its in ways.items() if its}
+        if found.loops:
+            loops = dict.fromkeys(found.loops - late.keys(), ContextResult.USER_REJECTION)
+            refused = {**refused, **loops}
+        return Plan(permitted.contexts, ways, refused, late)
 
     def way_to(self, caller: Caller, title: str, abstract_syntax: str) -> Way | None:
         """Where a message of `caller` for the AE title `title` goes; None: nowhere."""
         context = PresentationContextRQ(1, abstract_syntax, ())
         routed = route(self.routes, caller.calls(title), (context,))
-        return None if isinstance(routed, AssociateRJ) else routed.ways.get(1)
+        return None if isinstance(routed, AssociateRJ) else next(iter(routed.ways), None)
 
     def leads_to(self, destination: str, archives: Collection[str]) -> bool:
         """Whether a route may take objects from one of `archives` to `destination`."""

@@ -142,10 +142,10 @@ class Route:
 
 @attrs.frozen
 class Routed:
-    """The way of each presentation context that has one, by id; and `loops`: those that would have
-    led back to the caller."""
+    """The ids of the presentation contexts that have a way, by ways; and of those in `loops`, which
+    would have led back to the caller."""
 
-    ways: Mapping[int, Way]
+    ways: Mapping[Way, Sequence[int]]
     loops: frozenset[int] = frozenset()
 
 
@@ -161,8 +161,7 @@ def route(
     if not fitting:
         unknown = all(each is Criterion.CALLED for each in obstacles)
         return CALLED_NOT_RECOGNIZED if unknown else CALLING_NOT_RECOGNIZED
-    leading: dict[Route, Way] = {}
-    ways: dict[int, Way] = {}
+    served: dict[Route, list[int]] = {}
     loops: set[int] = set()
     for each in contexts:
         chosen = choice(fitting, each.abstract_syntax)
@@ -171,7 +170,10 @@ def route(
         if chosen.leads_back(caller, each.abstract_syntax):
             loops.add(each.id)
         else:
-            ways[each.id] = leading.get(chosen) or leading.setdefault(chosen, chosen.way(caller))
+            served.setdefault(chosen, []).append(each.id)
+    ways: dict[Way, list[int]] = {}
+    for each_route, its in served.items():
+        ways.setdefault(each_route.way(caller), []).extend(its)
     return Routed(ways, frozenset(loops))
 
 

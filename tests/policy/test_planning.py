@@ -37,14 +37,16 @@ def plan(*args, **more):
 
 
 def pools(found):
-    return {each: [way.pool for way in ways] for each, ways in found.ways.items()}
+    """The pools that are to answer, by context id."""
+    its = {each: [way.pool] for way, ids in found.ways.items() for each in ids}
+    return its | {each: [way.pool for way in ways] for each, ways in found.late.items()}
 
 
 def test_a_context_has_the_way_of_its_route():
     found = plan({1: CT_IMAGE_STORAGE, 3: FIND})
     way = Way("archive", Titles(ae_field("RELAY")))
-    assert found.ways == {1: (way,), 3: (way,)}
-    assert (found.late, found.refused) == (frozenset(), {})
+    assert found.ways == {way: [1, 3]}
+    assert (found.late, found.refused) == ({}, {})
 
 
 def test_who_has_no_route_is_rejected_for_its_reason():
@@ -54,7 +56,7 @@ def test_who_has_no_route_is_rejected_for_its_reason():
 def test_what_a_policy_does_not_permit_has_no_way():
     only = AssociationPolicy(services=frozenset({"storage"}))
     found = plan({1: CT_IMAGE_STORAGE, 3: FIND}, Directory((ARCHIVE,), (only,)))
-    assert found.ways.keys() == {1}
+    assert pools(found) == {1: ["archive"]}
     assert [each.id for each in found.contexts] == [1]
     assert found.refused == {3: ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED}
 
@@ -71,8 +73,7 @@ def test_what_leads_back_is_refused_and_alone_is_rejected():
 
 def test_what_an_archive_moves_may_go_to_each_destination_that_it_is_moving_to():
     found = plan({1: CT_IMAGE_STORAGE}, calling="PACS", awaited=("CT_1", "CT_2"))
-    assert found.ways == {1: (TO_CT_1, TO_CT_2)}
-    assert found.late == {1}
+    assert (found.ways, found.late) == ({}, {1: (TO_CT_1, TO_CT_2)})
     assert found.refused == {}
 
 
@@ -83,13 +84,13 @@ def test_a_destination_without_a_route_is_none():
 
 def test_only_storage_is_moved():
     found = plan({1: CT_IMAGE_STORAGE, 3: WORKLIST}, calling="PACS", awaited=("CT_1",))
-    assert found.late == {1}
+    assert found.late.keys() == {1}
     assert found.refused == {3: ContextResult.USER_REJECTION}
 
 
 def test_an_archive_that_calls_somebody_else_is_moving_nothing():
     found = plan({1: CT_IMAGE_STORAGE}, calling="PACS", called="CT_2", awaited=("CT_1",))
-    assert (found.ways, found.late) == ({1: (TO_CT_2,)}, frozenset())
+    assert (found.ways, found.late) == ({TO_CT_2: [1]}, {})
 
 
 def test_moves_come_in_although_no_route_is_for_the_relays_own_title():
@@ -122,20 +123,31 @@ def test_the_way_to_a_title_is_that_of_who_calls_it():
 
 def test_a_report_to_a_title_that_is_shown_for_others_is_for_whoever_asked():
     found = plan({1: COMMITMENT}, calling="PACS", reporting={COMMITMENT})
-    assert (found.ways, found.late) == ({1: ()}, frozenset({1}))
+    assert (found.ways, found.late) == ({}, {1: ()})
 
 
 def test_who_could_only_ask_itself_reports_also_without_saying_so():
     found = plan({1: COMMITMENT, 3: FIND}, calling="PACS")
-    assert found.late == {1}
+    assert found.late.keys() == {1}
     assert found.refused == {3: ContextResult.USER_REJECTION}
 
 
 def test_who_asks_for_commitment_does_not_report():
     found = plan({1: COMMITMENT})
-    assert (pools(found), found.late) == ({1: ["archive"]}, frozenset())
+    assert (pools(found), found.late) == ({1: ["archive"]}, {})
 
 
 def test_a_report_to_a_modalitys_own_title_goes_there():
     found = plan({1: COMMITMENT}, calling="PACS", called="CT_1", reporting={COMMITMENT})
-    assert (found.ways, found.late) == ({1: (TO_CT_1,)}, frozenset())
+    assert (found.ways, found.late) == ({TO_CT_1: [1]}, {})
+
+
+def test_a_report_beside_something_else_is_found_by_itself():
+    other = Route("ris", "RELAY")
+    found = plan(
+        {1: COMMITMENT, 3: FIND},
+        Directory((other, CT_1, Route("x", "X", showing=Showing("RELAY")))),
+        calling="PACS",
+        reporting={COMMITMENT},
+    )
+    assert pools(found) == {1: [], 3: ["ris"]}
