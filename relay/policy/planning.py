@@ -90,7 +90,7 @@ class Directory:
     def leads_to(self, destination: str, archives: Collection[str]) -> bool:
         """Whether a route may take objects from one of `archives` to `destination`."""
         return any(
-            fnmatchcase(destination, each.called) and each.stores and _serves_any(each, archives)
+            fnmatchcase(destination, each.called) and takes_objects(each, archives)
             for each in self.routes
         )
 
@@ -120,5 +120,7 @@ class Directory:
         return {each: its for each, its in moved.items() if its}
 
 
-def _serves_any(route: Route, archives: Collection[str]) -> bool:
-    return any(fnmatchcase(each, route.calling) and each not in route.members for each in archives)
+def takes_objects(route: Route, archives: Collection[str]) -> bool:
+    """Whether `route` may take objects from one of `archives` to anybody else."""
+    others = (each for each in archives if each not in route.members)
+    return route.stores and any(fnmatchcase(each, route.calling) for each in others)
