@@ -6,6 +6,7 @@ they decide; this is where the one becomes the other, for the service and for `r
 
 from __future__ import annotations
 
+from glob import escape
 from ipaddress import ip_network
 
 from relay import config
@@ -44,7 +45,8 @@ def _route(route: config.Route, configuration: config.Configuration) -> Route:
     networks = None if route.networks is None else tuple(map(ip_network, route.networks))
     return Route(
         route.pool,
-        route.called or configuration.relay.ae_title,
+        # A title that looks like a pattern is meant as it is.
+        route.called or escape(configuration.relay.ae_title),
         route.calling,
         _set(route.services),
         networks,

@@ -29,19 +29,18 @@ class Options(usage.Options):
     """Of the configuration; absolute, because a daemon goes elsewhere."""
 
     def postOptions(self) -> None:
-        """Read the configuration before anything else happens.
-
-        SystemExit with all mistakes, a line each, where there are any.
-        """
+        """Read the configuration before anything else happens; SystemExit as from `read`."""
         if bool(self["config"]) == bool(self["demo"]):
             # Not a UsageError: older twistds end with status 0 after one.
             raise SystemExit(f"{self}\nrelay: give either --config FILE or --demo")
         if self["config"]:
             self.path = Path(self["config"]).absolute()
-            self.configuration = _read(self["config"])
+            self.configuration = read(self["config"])
 
 
-def _read(path: str) -> Configuration:
+def read(path: str) -> Configuration:
+    """The configuration in this file; SystemExit with all mistakes, a line each, where there are
+    any."""
     try:
         return load(path)
     except ConfigurationError as error:

@@ -64,6 +64,13 @@ def test_the_wheel_puts_nothing_but_the_plugin_into_twisted(wheel):
     assert {name for name in names_in(wheel) if name.startswith("twisted/")} == {PLUGIN}
 
 
+def test_the_wheel_brings_the_command_relay(wheel):
+    (name,) = [each for each in names_in(wheel) if each.endswith("entry_points.txt")]
+    with zipfile.ZipFile(wheel) as archive:
+        lines = archive.read(name).decode().split("\n")
+    assert lines[:2] == ["[console_scripts]", "relay = relay.cli:main"]
+
+
 def test_the_wheel_holds_no_tests_and_no_benchmarks(wheel):
     tops = {name.partition("/")[0] for name in names_in(wheel)}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"relay", "twisted"}

@@ -43,6 +43,9 @@ def parse(text: str, folder: Path) -> Configuration:
         document = tomllib.loads(text)
     except ValueError as error:
         raise ConfigurationError([_syntax(error)]) from error
+    except RecursionError:
+        # Without a cause: it would be as long as the stack.
+        raise ConfigurationError([_syntax(ValueError("nested too deeply"))]) from None
     try:
         return converter(folder).structure(document, Configuration)
     except ExceptionGroup as error:

@@ -88,6 +88,7 @@ ae_title = Check(
 ae_pattern = Check('a pattern for AE titles, such as "CT*"', _is_ae_text)
 host = Check("a host name or an IP address", _is_host)
 username = Check("a user name, 1 to 255 characters", lambda value: 0 < len(value) <= 255)
+ip_address = Check("an IPv4 or IPv6 address", _is_ip_address)
 pool_name = Check("the name of a pool", bool)
 listener_name = Check("a name, of printable characters", _is_name)
 

@@ -45,6 +45,12 @@ class Plan:
     refused: Mapping[int, ContextResult] = attrs.field(factory=dict)
     late: Mapping[int, tuple[Way, ...]] = attrs.field(factory=dict)
 
+    def ways_of(self, context_id: int) -> tuple[Way, ...] | None:
+        """The ways of which each has to answer for a context; None where it has none at all."""
+        if context_id in self.late:
+            return self.late[context_id]
+        return next(((way,) for way, ids in self.ways.items() if context_id in ids), None)
+
 
 @attrs.frozen(eq=False)
 class Directory:
@@ -74,7 +80,7 @@ class Directory:
         permitted = permit(self.policies, caller.calling, caller.called, contexts)
         routed = route(self.routes, caller, permitted.contexts)
         found = Routed({}) if isinstance(routed, AssociateRJ) else routed
-        late = self._reports(caller, permitted.contexts, reporting, found.loops)
+        late = self._reports(caller, permitted.contexts, reporting, found)
         late |= self._moved(caller, permitted.contexts, awaited)
         if not late and isinstance(routed, AssociateRJ):
             return routed
@@ -98,7 +104,7 @@ class Directory:
     def leads_to(self, destination: str, archives: Collection[str]) -> bool:
         """Whether a route may take objects from one of `archives` to `destination`."""
         return any(
-            fnmatchcase(destination, each.called) and each.stores and _serves_any(each, archives)
+            fnmatchcase(destination, each.called) and takes_objects(each, archives)
             for each in self.routes
         )
 
@@ -107,13 +113,14 @@ class Directory:
         caller: Caller,
         contexts: Sequence[PresentationContextRQ],
         reporting: Collection[str],
-        loops: Collection[int],
+        found: Routed,
     ) -> dict[int, tuple[Way, ...]]:
         if caller.called not in self._masks:
             return {}
         its = [each.id for each in contexts if each.abstract_syntax == COMMITMENT]
-        # Who forgets to propose the role can only mean it, if it has nobody but itself to ask.
-        return {each: () for each in its if COMMITMENT in reporting or each in loops}
+        # Who forgets to propose the role can only mean it, if it has nobody, or itself, to ask.
+        asks = {each for ids in found.ways.values() for each in ids}
+        return {each: () for each in its if COMMITMENT in reporting or each not in asks}
 
     def _moved(
         self, caller: Caller, contexts: Sequence[PresentationContextRQ], awaited: Sequence[str]
@@ -128,5 +135,7 @@ class Directory:
         return {each: its for each, its in moved.items() if its}
 
 
-def _serves_any(route: Route, archives: Collection[str]) -> bool:
-    return any(fnmatchcase(each, route.calling) and each not in route.members for each in archives)
+def takes_objects(route: Route, archives: Collection[str]) -> bool:
+    """Whether `route` may take objects from one of `archives` to anybody else."""
+    others = (each for each in archives if each not in route.members)
+    return route.stores and any(fnmatchcase(each, route.calling) for each in others)

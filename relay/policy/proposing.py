@@ -39,6 +39,13 @@ class Permitted:
     refused: Mapping[int, ContextResult] = attrs.field(factory=dict)
 
 
+def deciding(
+    policies: Sequence[AssociationPolicy], calling: str, called: str
+) -> AssociationPolicy | None:
+    """The policy that decides for these AE titles: the first that is for them."""
+    return next((each for each in policies if each.is_for(calling, called)), None)
+
+
 def permit(
     policies: Sequence[AssociationPolicy],
     calling: str,
@@ -46,7 +53,7 @@ def permit(
     contexts: tuple[PresentationContextRQ, ...],
 ) -> Permitted:
     """What the first policy for these AE titles leaves of a proposal; without one: all of it."""
-    policy = next((each for each in policies if each.is_for(calling, called)), None)
+    policy = deciding(policies, calling, called)
     if policy is None:
         return Permitted(contexts)
     permitted: list[PresentationContextRQ] = []

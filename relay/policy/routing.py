@@ -149,6 +149,34 @@ class Routed:
     loops: frozenset[int] = frozenset()
 
 
+@attrs.frozen
+class Fit:
+    """What becomes of each of `routes`, in their order, for one caller: what does not fit of it,
+    None where all does."""
+
+    routes: Sequence[Route]
+    obstacles: tuple[Criterion | None, ...]
+
+    @classmethod
+    def of(cls, routes: Sequence[Route], caller: Caller) -> Fit:
+        """How the routes fit this caller."""
+        return cls(routes, tuple(each.obstacle(caller) for each in routes))
+
+    @property
+    def fitting(self) -> list[Route]:
+        """Those that are for this caller."""
+        pairs = zip(self.routes, self.obstacles, strict=True)
+        return [each for each, obstacle in pairs if obstacle is None]
+
+    @property
+    def rejection(self) -> AssociateRJ | None:
+        """The one that the caller deserves if no route is for it at all."""
+        if None in self.obstacles:
+            return None
+        unknown = all(each is Criterion.CALLED for each in self.obstacles)
+        return CALLED_NOT_RECOGNIZED if unknown else CALLING_NOT_RECOGNIZED
+
+
 def route(
     routes: Sequence[Route], caller: Caller, contexts: Iterable[PresentationContextRQ]
 ) -> Routed | AssociateRJ:
@@ -156,11 +184,10 @@ def route(
 
     A rejection where no route is for this caller at all.
     """
-    obstacles = [each.obstacle(caller) for each in routes]
-    fitting = [each for each, obstacle in zip(routes, obstacles, strict=True) if obstacle is None]
-    if not fitting:
-        unknown = all(each is Criterion.CALLED for each in obstacles)
-        return CALLED_NOT_RECOGNIZED if unknown else CALLING_NOT_RECOGNIZED
+    fit = Fit.of(routes, caller)
+    if fit.rejection is not None:
+        return fit.rejection
+    fitting = fit.fitting
     served: dict[Route, list[int]] = {}
     loops: set[int] = set()
     for each in contexts:

@@ -14,6 +14,9 @@ OTHER = "other"
 
 _DICOM = "1.2.840.10008"
 
+# A root for anybody's UIDs (PS3.5 B.2).
+_PRIVATE = "2.25"
+
 _ROOTS = {
     # PS3.4 A
     f"{_DICOM}.1.1": "verification",
@@ -96,6 +99,12 @@ def service_of(abstract_syntax: str) -> str:
             return _ROOTS[root]
         root = root.rpartition(".")[0]
     return OTHER
+
+
+def example_of(service: str) -> str:
+    """An abstract syntax of this service, one of `SERVICES`, for who asks about the service as
+    such."""
+    return next((root for root, name in _ROOTS.items() if name == service), _PRIVATE)
 
 
 def is_among(abstract_syntax: str, services: Container[str] | None) -> bool:

@@ -605,6 +605,7 @@ def test_any_text_is_a_configuration_or_has_mistakes(text):
         ("[relay", "end of document"),
         ("[relay]\n[relay]", "line 2, column 7"),
         ("x = 1" + "0" * 5000, "document"),
+        ("x = " + "[" * 5000, "document"),
     ],
 )
 def test_what_is_not_toml_is_one_mistake_with_its_line_and_column(text, where):

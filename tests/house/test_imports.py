@@ -34,9 +34,14 @@ ROOMS["service"] = {*ROOMS, "service"}
 ROOMS["reloading"] = {*ROOMS, "reloading"}
 ROOMS["tap"] = {*ROOMS, "tap", "demo"}
 ROOMS["demo"] = {*ROOMS, "demo"}
+# Beside the service: for whoever asks about a configuration.
+ROOMS["wording"] = {"wording"}
+ROOMS["checking"] = {"policy", "upstream", "config", "bindings", "checking"}
+ROOMS["explaining"] = {"", "wire", "policy", "config", "bindings", "wording", "explaining"}
+ROOMS["cli"] = {"config", "tap", "checking", "explaining", "cli"}
 
 # Rooms that are pure: beside the standard library they know attrs and nothing else.
-PURE = {"", "wire", "policy", "bridge"}
+PURE = {"", "wire", "policy", "bridge", "wording", "checking", "explaining"}
 ATTRS = {"attr", "attrs"}
 # What the serving process does without.
 DEMO_ONLY = {"pydicom", "pynetdicom", "trustme"}
@@ -145,6 +150,9 @@ def test_only_the_demo_prints(path):
         ("service", "from relay.tap import Options", "relay.tap"),
         ("service", "import relay.demo.archive", "relay.demo.archive"),
         ("tap", "import pydicom", "pydicom"),
+        ("checking", "from twisted.internet import reactor", "twisted.internet"),
+        ("explaining", "from relay.upstream.pool import Pool", "relay.upstream.pool"),
+        ("cli", "import relay.service", "relay.service"),
     ],
 )
 def test_an_import_against_the_direction_is_found(room, line, fault):

@@ -132,6 +132,22 @@ def test_who_could_only_ask_itself_reports_also_without_saying_so():
     assert found.refused == {3: ContextResult.USER_REJECTION}
 
 
+def test_who_has_nobody_to_ask_reports_also_without_saying_so():
+    masked = Directory((Route("archive", "RELAY", showing=Showing("MASK")),), title="RELAY")
+    found = plan({1: COMMITMENT}, masked, calling="PACS", called="MASK")
+    assert (found.ways, found.late) == ({}, {1: ()})
+    assert planned({1: FIND}, masked, calling="PACS", called="MASK") is CALLED_NOT_RECOGNIZED
+
+
+def test_the_ways_of_a_context_are_found_by_its_id():
+    found = plan(
+        {1: CT_IMAGE_STORAGE, 3: COMMITMENT, 5: WORKLIST}, Directory((CT_2,)), called="CT_2"
+    )
+    assert found.ways_of(1) == (Way("ct2", Titles(ae_field("WS"))),)
+    moved = plan({1: CT_IMAGE_STORAGE}, calling="PACS", awaited=("CT_1",))
+    assert (moved.ways_of(1), moved.ways_of(3)) == ((TO_CT_1,), None)
+
+
 def test_who_asks_for_commitment_does_not_report():
     found = plan({1: COMMITMENT})
     assert (pools(found), found.late) == ({1: ["archive"]}, {})

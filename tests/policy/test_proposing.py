@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.policy.proposing import AssociationPolicy, Permitted, permit
+from relay.policy.proposing import AssociationPolicy, Permitted, deciding, permit
 from relay.wire.items import ContextResult, PresentationContextRQ
 from tests.doubles import FIND, WORKLIST
 from tests.vectors import CT_IMAGE_STORAGE
@@ -73,3 +73,9 @@ def test_each_context_is_permitted_or_refused_and_nothing_is_added(services, syn
             assert now
             assert now == tuple(one for one in each.transfer_syntaxes if one in now)
             assert syntaxes is None or set(now) <= syntaxes
+
+
+def test_the_first_policy_for_both_titles_decides():
+    others, ours, rest = map(AssociationPolicy, ("MR_*", "CT_*", "*"))
+    assert deciding((others, ours, rest), "CT_1", "RELAY") is ours
+    assert deciding((others,), "CT_1", "RELAY") is None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.policy.admission import CALLED_NOT_RECOGNIZED, CALLING_NOT_RECOGNIZED
-from relay.policy.routing import Caller, Criterion, Origin, Route, Routed, Way, route
+from relay.policy.routing import Caller, Criterion, Fit, Origin, Route, Routed, Way, route
 from relay.policy.showing import ShowCalled, Showing, Titles
 from relay.wire.pdu import ae_field
 from tests.doubles import COMMITMENT, FIND, MPPS, WORKLIST, associate, contexts_of
@@ -139,6 +139,14 @@ def test_a_route_says_what_does_not_fit_the_ae_titles_first():
     assert Route("pool", listeners=frozenset()).obstacle(caller()) is Criterion.LISTENERS
     assert Route("pool", certificates=()).obstacle(caller()) is Criterion.CERTIFICATES
     assert Route("pool").obstacle(caller()) is None
+
+
+def test_the_fit_of_routes_says_of_each_what_is_in_its_way():
+    routes = (Route("a", called="OTHER"), Route("b"), Route("c", calling="MR_*"), RIS)
+    fit = Fit.of(routes, caller())
+    assert fit.obstacles == (Criterion.CALLED, None, Criterion.CALLING, None)
+    assert fit.fitting == [routes[1], RIS]
+    assert fit.rejection is None
 
 
 # what is shown

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom._uid_dict import UID_dictionary
 
-from relay.policy.services import SERVICES, service_of
+from relay.policy.services import SERVICES, example_of, service_of
 
 NAMED = {
     *("verification", "storage", "query-retrieve", "worklist", "mpps", "storage-commitment"),
@@ -130,6 +130,11 @@ def test_what_is_private_or_no_uid_is_other(uid):
 @given(st.text(alphabet="0123456789.", max_size=64))
 def test_any_uid_has_one_of_the_names(uid):
     assert service_of(uid) in SERVICES
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_an_example_of_a_service_belongs_to_it(service):
+    assert service_of(example_of(service)) == service
 
 
 def test_pydicom_is_not_needed_to_tell():
