@@ -40,17 +40,11 @@ class Registers:
 
 @attrs.define(eq=False)
 class Addressing:
-    """Addresses the operations of one crossing's caller."""
+    """Addresses the operations of the caller of that crossing which `forwarding` is of."""
 
     forwarding: Forwarding
-    relocation: Relocation
-    commitment: Commitment
-
-    @classmethod
-    def of(cls, forwarding: Forwarding, registers: Registers, clock: Clock) -> Addressing:
-        """The addressing of the crossing that `forwarding` is of."""
-        relocation = Relocation(forwarding, registers.moves, clock)
-        return cls(forwarding, relocation, Commitment(forwarding, registers.transactions))
+    registers: Registers
+    clock: Clock
 
     @property
     def legs(self) -> Legs:
@@ -63,9 +57,9 @@ class Addressing:
         if leg is None:
             self._find(operation, then)
         elif operation.field == CommandField.C_MOVE_RQ and leg.terms.moving is not None:
-            self.relocation.move(operation, leg.terms.moving, leg, then)
+            self._relocation.move(operation, leg.terms.moving, leg, then)
         elif operation.field == CommandField.N_ACTION_RQ and self._is_for_another(operation, leg):
-            self.commitment.request(operation, then)
+            self._commitment.request(operation, then)
         else:
             then.go(operation)
 
@@ -77,12 +71,22 @@ class Addressing:
         """Its context does not say whom it is for."""
         is_commitment = operation.context.abstract_syntax == COMMITMENT
         if operation.field == CommandField.C_STORE_RQ:
-            self.relocation.store(operation, then)
+            self._relocation.store(operation, then)
         elif operation.field == CommandField.N_EVENT_REPORT_RQ and is_commitment:
-            self.commitment.report(operation, then)
+            self._commitment.report(operation, then)
         else:
             status, why = Status.UNRECOGNIZED_OPERATION, "an operation that is for nobody"
             self.forwarding.fail(operation, then, status, why)
+
+    # Made when they are needed: nearly no crossing ever does.
+
+    @property
+    def _relocation(self) -> Relocation:
+        return Relocation(self.forwarding, self.registers.moves, self.clock)
+
+    @property
+    def _commitment(self) -> Commitment:
+        return Commitment(self.forwarding, self.registers.transactions)
 
     def _is_for_another(self, operation: Operation, leg: Leg) -> bool:
         """Whether it is storage commitment that the archive takes somebody else to ask for."""

@@ -186,7 +186,7 @@ class Session:
     def _establish(self, legs: Legs, size: int) -> None:
         assert self._who is not None
         forwarding = Forwarding(self._who, self.rules.directory, legs, self.outcome)
-        addressing = Addressing.of(forwarding, self.rules.registers, self.clock)
+        addressing = Addressing(forwarding, self.rules.registers, self.clock)
         self._exchange = Exchange(
             self.party,
             addressing,

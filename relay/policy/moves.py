@@ -99,6 +99,8 @@ class Moves:
 
     def awaited(self, archive: str, now: float) -> tuple[str, ...]:
         """The destinations to which `archive` may be moving now, the oldest first."""
+        if not self._by_id:
+            return ()
         return tuple(dict.fromkeys(each.destination for each in self._of(archive, now)))
 
     def _of(self, archive: str, now: float) -> list[Move]:

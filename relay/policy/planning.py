@@ -20,7 +20,7 @@ from fnmatch import fnmatchcase
 import attrs
 
 from relay.policy.admission import CALLING_NOT_RECOGNIZED
-from relay.policy.proposing import AssociationPolicy, permit
+from relay.policy.proposing import AssociationPolicy, Permitted, permit
 from relay.policy.routing import Caller, Route, Routed, Way, route
 from relay.policy.services import service_of
 from relay.wire.items import ContextResult, PresentationContextRQ
@@ -79,21 +79,15 @@ class Directory:
         """
         permitted = permit(self.policies, caller.calling, caller.called, contexts)
         routed = route(self.routes, caller, permitted.contexts)
-        found = Routed({}) if isinstance(routed, AssociateRJ) else routed
-        late = self._reports(caller, permitted.contexts, reporting, found)
+        late = self._reports(caller, permitted.contexts, reporting, routed)
         late |= self._moved(caller, permitted.contexts, awaited)
-        if not late and isinstance(routed, AssociateRJ):
-            return routed
-        if not late and not found.ways and found.loops:
-            return CALLING_NOT_RECOGNIZED
-        ways, refused = found.ways, permitted.refused
-        if late:
-            ways = {way: [each for each in its if each not in late] for way, its in ways.items()}
-            ways = {way: its for way, its in ways.items() if its}
-        if found.loops:
-            loops = dict.fromkeys(found.loops - late.keys(), ContextResult.USER_REJECTION)
-            refused = {**refused, **loops}
-        return Plan(permitted.contexts, ways, refused, late)
+        if isinstance(routed, AssociateRJ):
+            if not late:
+                return routed
+            routed = Routed({})
+        if late or routed.loops:
+            return _sorted_out(permitted, routed, late)
+        return Plan(permitted.contexts, routed.ways, permitted.refused)
 
     def way_to(self, caller: Caller, title: str, abstract_syntax: str) -> Way | None:
         """Where a message of `caller` for the AE title `title` goes; None: nowhere."""
@@ -113,14 +107,16 @@ class Directory:
         caller: Caller,
         contexts: Sequence[PresentationContextRQ],
         reporting: Collection[str],
-        found: Routed,
+        routed: Routed | AssociateRJ,
     ) -> dict[int, tuple[Way, ...]]:
         if caller.called not in self._masks:
             return {}
         its = [each.id for each in contexts if each.abstract_syntax == COMMITMENT]
+        if COMMITMENT in reporting or isinstance(routed, AssociateRJ):
+            return dict.fromkeys(its, ())
         # Who forgets to propose the role can only mean it, if it has nobody, or itself, to ask.
-        asks = {each for ids in found.ways.values() for each in ids}
-        return {each: () for each in its if COMMITMENT in reporting or each not in asks}
+        asks = {each for ids in routed.ways.values() for each in ids}
+        return {each: () for each in its if each not in asks}
 
     def _moved(
         self, caller: Caller, contexts: Sequence[PresentationContextRQ], awaited: Sequence[str]
@@ -133,6 +129,18 @@ class Directory:
                 ways = (self.way_to(caller, title, each.abstract_syntax) for title in awaited)
                 moved[each.id] = tuple(dict.fromkeys(way for way in ways if way is not None))
         return {each: its for each, its in moved.items() if its}
+
+
+def _sorted_out(
+    permitted: Permitted, routed: Routed, late: Mapping[int, tuple[Way, ...]]
+) -> Plan | AssociateRJ:
+    """The plan where some contexts are late, or lead back to the caller."""
+    if routed.loops and not routed.ways and not late:
+        return CALLING_NOT_RECOGNIZED
+    ways = {way: [each for each in ids if each not in late] for way, ids in routed.ways.items()}
+    ways = {way: ids for way, ids in ways.items() if ids}
+    loops = dict.fromkeys(routed.loops - late.keys(), ContextResult.USER_REJECTION)
+    return Plan(permitted.contexts, ways, {**permitted.refused, **loops}, late)
 
 
 def takes_objects(route: Route, archives: Collection[str]) -> bool:
