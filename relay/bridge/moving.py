@@ -18,6 +18,7 @@ from relay.bridge.forwarding import Forwarding, Next
 from relay.bridge.leg import Leg
 from relay.bridge.operation import Operation
 from relay.bridge.ports import Clock
+from relay.policy.admission import LONGEST_TITLE, is_ae_title
 from relay.policy.moves import Move, Moves, Moving
 from relay.wire.command import Status
 from relay.wire.elements import (
@@ -30,9 +31,6 @@ from relay.wire.elements import (
     value,
 )
 from relay.wire.pdu import ae_title
-
-LONGEST_TITLE = 16
-"""Characters of an AE title; what is longer is not one, and is not all told to the log."""
 
 
 @attrs.define(eq=False)
@@ -49,9 +47,9 @@ class Relocation:
         if moving.aliases is not None:
             alias = moving.aliases.get(destination)
         else:
-            is_known = self.forwarding.directory.leads_to(destination, moving.archives)
-            alias = moving.title if is_known else None
+            alias = moving.title if self._is_known(destination, moving) else None
         if alias is None:
+            # What is no AE title may be long, and is not all told to the log.
             why = f"no way to the move destination {destination[:LONGEST_TITLE]!r}"
             self.forwarding.fail(operation, then, Status.MOVE_DESTINATION_UNKNOWN, why)
             return
@@ -61,6 +59,12 @@ class Relocation:
             self.forwarding.fail(operation, then, status, "too many moves under way")
             return
         then.go(operation)
+
+    def _is_known(self, destination: str, moving: Moving) -> bool:
+        """Whether there is a way to it. What is no AE title may fit a route's pattern, but nobody
+        answers to it, and it would be remembered."""
+        leads_to = self.forwarding.directory.leads_to
+        return is_ae_title(destination) and leads_to(destination, moving.archives)
 
     def _begin(self, operation: Operation, destination: str, moving: Moving, leg: Leg) -> bool:
         """Give it a Message ID of its own, by which its sub-operations will be known."""

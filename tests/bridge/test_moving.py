@@ -65,7 +65,8 @@ class Scene:
         self.moving = moving
 
     def crossing(self, **more):
-        crossing = Crossing(ROUTES, registers=self.registers, **more)
+        more = {"routes": ROUTES, "registers": self.registers, **more}
+        crossing = Crossing(**more)
         crossing.bank.granted = Terms(by_association, moving=self.moving)
         return crossing
 
@@ -173,6 +174,16 @@ def test_an_alias_replaces_the_destination_and_nothing_else():
     assert text(sent, MOVE_DESTINATION) == "R_CT1"
     a.says(reply(F.C_MOVE_RQ, 99), on=7)
     assert statuses(crossing) == [0]
+
+
+@pytest.mark.parametrize("destination", ["", "C" * 17, "C" * 60_000, "CT\n1"])
+def test_what_is_no_ae_title_is_no_destination_whatever_the_routes_say(scene, destination):
+    crossing = scene.crossing(routes=(ROUTES[0], Route("any", "*")))
+    crossing.asks(associate(contexts_of({7: MOVE}), calling="WS"))
+    answers(crossing, "archive")
+    crossing.caller.says(move(destination), "STUDY", on=7)
+    assert statuses(crossing) == [0xA801]
+    assert scene.registers.moves.awaited("PACS", 0.0) == ()
 
 
 def test_without_anything_to_replace_a_move_passes_as_it_is():
