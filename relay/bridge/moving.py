@@ -79,12 +79,15 @@ class Relocation:
         )
         if move is None:
             return False
-        operation.sent_id, operation.ended = move.sent_id, partial(self._end, move)
+        operation.sent_id, operation.ended = move.sent_id, partial(self._end, operation, move)
         operation.readdress({MESSAGE_ID: move.sent_id})
         return True
 
-    def _end(self, move: Move) -> None:
-        self.moves.end(move, self.clock.seconds())
+    def _end(self, operation: Operation, move: Move) -> None:
+        if operation.request.is_sent:
+            self.moves.end(move, self.clock.seconds(), operation.is_answered)
+        else:
+            self.moves.call_off(move)
 
     def store(self, operation: Operation, then: Next) -> None:
         """A C-STORE of an archive that has been told to move to the relay."""
@@ -102,9 +105,9 @@ class Relocation:
 
     def _move_of(self, command_set: bytes) -> Move | None:
         archive, now = self.forwarding.who.calling, self.clock.seconds()
-        originator = value(command_set, MOVE_ORIGINATOR)
-        message_id = value(command_set, MOVE_ORIGINATOR_MESSAGE_ID)
-        if not originator or not message_id:
-            return self.moves.sole(archive, now)
-        number = int.from_bytes(message_id, "little")
-        return self.moves.find(archive, text_of(originator), number, now)
+        title = text_of(value(command_set, MOVE_ORIGINATOR) or b"") or None
+        raw = value(command_set, MOVE_ORIGINATOR_MESSAGE_ID)
+        number = int.from_bytes(raw, "little") if raw else None
+        if title is None or number is None:
+            return self.moves.sole(archive, now, title, number)
+        return self.moves.find(archive, title, number, now)

@@ -53,7 +53,9 @@ def store(originator=None, number=None, message_id=1):
     """A sub-operation, as an archive sends it."""
     elements = {0x0002: CT_IMAGE_STORAGE, 0x0100: F.C_STORE_RQ, 0x0110: message_id, 0x0800: 0}
     if originator is not None:
-        elements |= {MOVE_ORIGINATOR: ae(originator), 0x1031: number}
+        elements[MOVE_ORIGINATOR] = ae(originator)
+    if number is not None:
+        elements[0x1031] = number
     return encode(elements)
 
 
@@ -263,6 +265,31 @@ def test_an_archive_that_names_no_originator_of_several_moves_is_not_understood(
     assert crossing.since()[-1] == "caller 3: C-STORE-RSP 1 0110"
     crossing.release()
     assert list(crossing.outcome.notes) == ["an object of no move that is known"]
+
+
+@pytest.mark.parametrize("end", ["release", "abort", "lose"])
+def test_objects_of_a_move_that_was_given_up_go_to_no_other_moves_destination(scene, end):
+    given_up, _, _ = scene.moves("CT_1")
+    getattr(given_up, end)()
+    scene.moves("CT_2")
+    crossing = scene.archive("ct1", "ct2")
+    crossing.caller.says(store(), "PIXELS", on=3)
+    assert statuses(crossing) == [0x0110]
+
+
+def test_a_move_that_never_left_is_nobodys(scene):
+    never_left = scene.workstation()
+    never_left.caller.says(move("CT_1"), "STUDY", on=7)
+    never_left.bank.grants(Unavailable())
+    assert statuses(never_left) == [0xA702]
+    assert scene.registers.moves.awaited("PACS", 0.0) == ()
+
+
+def test_who_names_another_originator_and_no_message_id_means_another_move(scene):
+    scene.moves("CT_1")
+    crossing = scene.archive("ct1")
+    crossing.caller.says(store("OTHER"), "PIXELS", on=3)
+    assert statuses(crossing) == [0x0110]
 
 
 def test_an_object_of_an_unknown_move_is_taken_and_refused(scene):
