@@ -91,7 +91,15 @@ class Relocation:
 
     def store(self, operation: Operation, then: Next) -> None:
         """A C-STORE of an archive that has been told to move to the relay."""
-        move = self._move_of(operation.command_set)
+        command_set = operation.command_set
+        title = text_of(value(command_set, MOVE_ORIGINATOR) or b"") or None
+        raw = value(command_set, MOVE_ORIGINATOR_MESSAGE_ID)
+        number = int.from_bytes(raw, "little") if raw else None
+        if title is None and number is None and self._has_own_way(operation):
+            # Of its own accord, for all that it says: not to be taken for another's to see.
+            self.forwarding.go_to(operation, then, self.forwarding.who.called)
+            return
+        move = self._move_of(title, number)
         if move is None:
             why = "an object of no move that is known"
             self.forwarding.fail(operation, then, Status.PROCESSING_FAILURE, why)
@@ -103,11 +111,14 @@ class Relocation:
         operation.readdress(originator)
         self.forwarding.go_to(operation, then, move.destination)
 
-    def _move_of(self, command_set: bytes) -> Move | None:
+    def _has_own_way(self, operation: Operation) -> bool:
+        """Whether it would go somewhere if there were no moves."""
+        who, abstract_syntax = self.forwarding.who, operation.context.abstract_syntax
+        return self.forwarding.directory.way_to(who, who.called, abstract_syntax) is not None
+
+    def _move_of(self, title: str | None, number: int | None) -> Move | None:
+        """The move of an object that names its originator like this, None: not at all."""
         archive, now = self.forwarding.who.calling, self.clock.seconds()
-        title = text_of(value(command_set, MOVE_ORIGINATOR) or b"") or None
-        raw = value(command_set, MOVE_ORIGINATOR_MESSAGE_ID)
-        number = int.from_bytes(raw, "little") if raw else None
         if title is None or number is None:
             return self.moves.sole(archive, now, title, number)
         return self.moves.find(archive, title, number, now)

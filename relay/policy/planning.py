@@ -4,7 +4,8 @@ Most contexts have one way, and its pool answers. But an archive that calls back
 does not say, when it asks for the association, whom it will have something for:
 
 - C-STORE sub-operations of a C-MOVE whose destination the relay had replaced (moves.py) may go to
-  any of several modalities: all of them are to answer, and what holds with all of them holds.
+  any of several modalities: all of them are to answer, and what holds with all of them holds. What
+  the archive sends of its own accord meanwhile goes where a route has it, which is to answer, too.
 - A storage commitment report comes for whoever has asked for the commitment, maybe days ago, under
   an AE title that the relay showed in its place. That one is known by the Transaction UID in the
   report, so the relay answers itself: with what every requester of storage commitment has to take.
@@ -72,7 +73,7 @@ class Directory:
         routed = route(self.routes, caller, permitted.contexts)
         found = Routed({}) if isinstance(routed, AssociateRJ) else routed
         late = self._reports(caller, permitted.contexts, reporting, found.loops)
-        late |= self._moved(caller, permitted.contexts, awaited)
+        late |= self._moved(caller, permitted.contexts, awaited, found.ways)
         if not late and isinstance(routed, AssociateRJ):
             return routed
         if not late and not found.ways and found.loops:
@@ -108,16 +109,22 @@ class Directory:
         return {each: () for each in its if COMMITMENT in reporting or each in loops}
 
     def _moved(
-        self, caller: Caller, contexts: Sequence[PresentationContextRQ], awaited: Sequence[str]
+        self,
+        caller: Caller,
+        contexts: Sequence[PresentationContextRQ],
+        awaited: Sequence[str],
+        own: Mapping[int, Way],
     ) -> dict[int, tuple[Way, ...]]:
         if not awaited or caller.called != self.title:
             return {}
-        moved: dict[int, tuple[Way, ...]] = {}
+        moved: dict[int, dict[Way, None]] = {}
         for each in contexts:
             if service_of(each.abstract_syntax) == STORAGE:
                 ways = (self.way_to(caller, title, each.abstract_syntax) for title in awaited)
-                moved[each.id] = tuple(dict.fromkeys(way for way in ways if way is not None))
-        return {each: its for each, its in moved.items() if its}
+                moved[each.id] = dict.fromkeys(way for way in ways if way is not None)
+                if moved[each.id] and each.id in own:
+                    moved[each.id][own[each.id]] = None
+        return {each: tuple(its) for each, its in moved.items() if its}
 
 
 def _serves_any(route: Route, archives: Collection[str]) -> bool:

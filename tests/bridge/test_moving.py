@@ -317,6 +317,25 @@ def test_a_move_is_over_with_the_crossing_that_asked_for_it(scene, end):
     assert scene.registers.moves.awaited("PACS", AFTERLIFE) == ()
 
 
+VNA = Route("vna", "RELAY", calling="PACS", members=frozenset({"VNA"}))
+
+
+def test_what_an_archive_sends_of_its_own_accord_goes_to_no_moves_destination(scene):
+    scene.moves("CT_1")
+    crossing = scene.crossing(routes=(VNA, *ROUTES))
+    crossing.asks(associate(contexts_of({3: CT_IMAGE_STORAGE}), calling="PACS"))
+    answers(crossing, "ct1")
+    answers(crossing, "vna")
+    crossing.caller.says(store(), "PIXELS", on=3)
+    assert crossing.bank.wanted[0][0].asked.pool == "vna"
+    crossing.lends("v", {3: CT_IMAGE_STORAGE}).says(reply(F.C_STORE_RQ), on=3)
+    crossing.caller.says(store("RELAY", 1), "PIXELS", on=3)
+    assert crossing.bank.wanted[0][0].asked.pool == "ct1"
+    crossing.lends("ct", {3: CT_IMAGE_STORAGE}).says(reply(F.C_STORE_RQ), on=3)
+    crossing.caller.says(store("RELAY", 4711), "PIXELS", on=3)
+    assert statuses(crossing) == [0, 0, 0x0110]
+
+
 # what is accepted
 
 

@@ -81,6 +81,15 @@ def test_a_destination_without_a_route_is_none():
     assert isinstance(planned({1: CT_IMAGE_STORAGE}, calling="PACS", awaited=("X",)), AssociateRJ)
 
 
+def test_what_an_archive_sends_of_its_own_accord_has_its_way_beside_them():
+    vna = Route("vna", "RELAY", calling="PACS", services=frozenset({"storage"}))
+    directory = Directory((vna, ARCHIVE, CT_1), title="RELAY")
+    found = plan({1: CT_IMAGE_STORAGE}, directory, "PACS", awaited=("CT_1",))
+    assert (pools(found), found.late) == ({1: ["ct1", "vna"]}, {1})
+    found = plan({1: CT_IMAGE_STORAGE}, directory, "PACS", awaited=("X",))
+    assert (pools(found), found.late) == ({1: ["vna"]}, frozenset())
+
+
 def test_only_storage_is_moved():
     found = plan({1: CT_IMAGE_STORAGE, 3: WORKLIST}, calling="PACS", awaited=("CT_1",))
     assert found.late == {1}
