@@ -129,6 +129,8 @@ class Session:
         """It may come in: have its offer answered."""
         if offer.user_identity is not None:
             self._private = next(_private_names)
+        # Several are to answer, and it may be differently: contexts would hold with one alone.
+        offer = offer.without_items({each for each in plan.late if plan.ways[each]})
         agreed = partial(self._agreed, offer, plan.late)
         self._negotiation = Negotiation(offer, plan, self._negotiate, agreed)
         self._negotiation.start()

@@ -15,6 +15,11 @@ from relay.wire.command import encode
 from relay.wire.elements import MOVE_DESTINATION, MOVE_ORIGINATOR, ae, text_of, value
 from relay.wire.negotiation import merged
 from relay.wire.pdu import ae_field
+from relay.wire.user_information import (
+    RoleSelection,
+    SOPClassExtendedNegotiation,
+    UserInformation,
+)
 from tests.doubles import (
     MOVE,
     ROOMY,
@@ -352,6 +357,25 @@ def test_what_all_destinations_accept_is_accepted(scene):
     crossing.bank.answer("ct2", Negotiated("b", only_ct, ROOMY))
     assert {each.id: each.result for each in crossing.caller.answer.contexts} == {3: 0, 5: 3}
     assert crossing.session.party.contexts.keys() == {3}
+
+
+def test_no_destination_is_asked_for_what_another_might_answer_differently(scene):
+    scene.moves("CT_1")
+    scene.moves("CT_2")
+    crossing = scene.crossing()
+    roles = RoleSelection(CT_IMAGE_STORAGE, True, False), RoleSelection(VERIFICATION, True, False)
+    extended = (SOPClassExtendedNegotiation(CT_IMAGE_STORAGE, b"\1"),)
+    information = UserInformation(16384, roles=roles, extended=extended)
+    offered = contexts_of({1: VERIFICATION, 3: CT_IMAGE_STORAGE})
+    crossing.asks(associate(offered, information, calling="PACS"))
+    for pool in ("archive", "ct1", "ct2"):
+        answers(crossing, pool)
+    assert crossing.caller.answer.user_information.roles == roles[1:]
+    assert crossing.caller.answer.user_information.extended == ()
+    crossing.caller.says(store("RELAY", 1), "PIXELS", on=3)
+    wanted = crossing.bank.wanted[0][0]
+    assert (wanted.context.roles, wanted.context.extended) == (None, None)
+    assert wanted.asked.offer.roles == wanted.asked.offer.extended == ()
 
 
 def test_a_destination_that_is_down_has_no_say(scene):
