@@ -139,7 +139,8 @@ class Session:
         awaited = self.rules.registers.moves.awaited(who.calling, self.clock.seconds())
         roles = request.user_information.roles
         reporting = {each.sop_class_uid for each in roles if each.scp}
-        return self.rules.directory.plan(who, request.contexts, reporting, awaited)
+        asking = {each.sop_class_uid for each in roles if each.scu}
+        return self.rules.directory.plan(who, request.contexts, reporting, awaited, asking)
 
     def _asked(self, way: Way, offer: Offer) -> Asked:
         assert self._request is not None

@@ -63,16 +63,20 @@ class Directory:
         contexts: tuple[PresentationContextRQ, ...],
         reporting: Collection[str] = (),
         awaited: Sequence[str] = (),
+        asking: Collection[str] = (),
     ) -> Plan | AssociateRJ:
         """What is to become of `contexts`, or the rejection that the request deserves.
 
-        `reporting` are the abstract syntaxes for which the caller proposes to be the SCP, `awaited`
-        the destinations to which it may be moving.
+        `reporting` are the abstract syntaxes for which the caller proposes to be the SCP, `asking`
+        those for which it says to be the SCU; `awaited` the destinations to which it may be moving.
         """
         permitted = permit(self.policies, caller.calling, caller.called, contexts)
         routed = route(self.routes, caller, permitted.contexts)
         found = Routed({}) if isinstance(routed, AssociateRJ) else routed
-        late = self._reports(caller, permitted.contexts, reporting, found.loops)
+        late = self._reports(caller, permitted.contexts, reporting, found)
+        if COMMITMENT in asking:
+            # Who may be either is a modality, if there is an archive for it to ask.
+            late = {each: its for each, its in late.items() if each not in found.ways}
         late |= self._moved(caller, permitted.contexts, awaited, found.ways)
         if not late and isinstance(routed, AssociateRJ):
             return routed
@@ -100,13 +104,23 @@ class Directory:
         caller: Caller,
         contexts: Sequence[PresentationContextRQ],
         reporting: Collection[str],
-        loops: Collection[int],
+        found: Routed,
     ) -> dict[int, tuple[Way, ...]]:
-        if caller.called not in self._masks:
+        if caller.called not in self._masks or not self._may_report(caller):
             return {}
         its = [each.id for each in contexts if each.abstract_syntax == COMMITMENT]
         # Who forgets to propose the role can only mean it, if it has nobody but itself to ask.
-        return {each: () for each in its if COMMITMENT in reporting or each in loops}
+        return {each: () for each in its if COMMITMENT in reporting or each in found.loops}
+
+    def _may_report(self, caller: Caller) -> bool:
+        """Whether there is anybody for whom a report of this caller's could be."""
+        anybody = (attrs.evolve(each, called="*") for each in self.routes)
+        return any(
+            each.obstacle(caller) is None
+            and each.serves(COMMITMENT)
+            and not each.leads_back(caller, COMMITMENT)
+            for each in anybody
+        )
 
     def _moved(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from relay.policy.admission import CALLED_NOT_RECOGNIZED, CALLING_NOT_RECOGNIZED
@@ -143,6 +144,23 @@ def test_who_could_only_ask_itself_reports_also_without_saying_so():
 def test_who_asks_for_commitment_does_not_report():
     found = plan({1: COMMITMENT})
     assert (pools(found), found.late) == ({1: ["archive"]}, frozenset())
+
+
+def test_who_may_be_either_asks_if_there_is_an_archive_and_else_reports():
+    both = {"reporting": {COMMITMENT}, "asking": {COMMITMENT}}
+    found = plan({1: COMMITMENT}, **both)
+    assert (pools(found), found.late) == ({1: ["archive"]}, frozenset())
+    assert plan({1: COMMITMENT}, calling="PACS", **both).late == {1}
+    others = Route("archive", "RELAY", calling="CT*", showing=Showing("RELAY"))
+    assert plan({1: COMMITMENT}, Directory((others, CT_1)), **both).late == {1}
+
+
+def test_who_has_no_way_to_any_modality_does_not_report():
+    own = Route("ct1", "CT_1", calling="PACS")
+    directory = Directory((attrs.evolve(ARCHIVE, calling="CT*"), own), title="RELAY")
+    assert plan({1: COMMITMENT}, directory, "PACS", reporting={COMMITMENT}).late == {1}
+    stranger = planned({1: COMMITMENT}, directory, "X", reporting={COMMITMENT})
+    assert stranger is CALLING_NOT_RECOGNIZED
 
 
 def test_a_report_to_a_modalitys_own_title_goes_there():
