@@ -1,8 +1,8 @@
 """User names and passcodes that callers may show (PS3.7 D.3.3.7), as htpasswd -B keeps them.
 
 A line of the file is a user name, a colon and a bcrypt hash. What is shown is compared in a thread,
-because a good hash takes its time, also for a user who is not in the file: nobody can tell the two
-apart. Nothing of it is ever logged.
+because a good hash takes its time. For a user who is not in the file another one's is compared, of
+the cost that hashes have there: nobody can tell the two apart. Nothing of it is ever logged.
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ USERNAME_AND_PASSCODE = 2
 
 LONGEST_PASSCODE = 72  # bytes: bcrypt looks at no more
 
-_NOBODYS = b"$2b$12$Fd3iYwAsQY4zYlVNjCzNkuzQMFyo5Vi9hyyPvvWZPlk6kI0wAMIAO"
-
 
 @attrs.define(eq=False)
 class Credentials:
@@ -48,9 +46,10 @@ class Credentials:
             done(False)
             return
         user, passcode = identity.primary_field, identity.secondary_field
-        known = self.users.get(user)
+        is_user = user in self.users
+        its = self.users[user] if is_user else next(iter(self.users.values()))
         pool = self.reactor.getThreadPool()
-        checked = deferToThreadPool(self.reactor, pool, _matches, passcode, known)
+        checked = deferToThreadPool(self.reactor, pool, _matches, passcode, its, is_user)
         checked.addErrback(self._failed)
         checked.addCallback(done)
         checked.addErrback(lambda failure: self.log.failure("a crossing failed", failure))
@@ -61,7 +60,7 @@ class Credentials:
         return False
 
 
-def _matches(passcode: bytes, known: bytes | None) -> bool:
+def _matches(passcode: bytes, its: bytes, is_user: bool) -> bool:
     if len(passcode) > LONGEST_PASSCODE or b"\0" in passcode:
         return False
-    return bcrypt.checkpw(passcode, known or _NOBODYS) and known is not None
+    return bcrypt.checkpw(passcode, its) and is_user

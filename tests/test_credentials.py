@@ -56,7 +56,11 @@ class Checking(TestCase):
 
         self.patch(bcrypt, "checkpw", matches)
         self.assertFalse(await self.holds(shown(user=b"nobody")))
-        self.assertEqual(len(asked), 1)
+        # htpasswd -B has a cost of 5 where others have 12: a hash of another cost would tell.
+        self.assertEqual(asked, [(b"secret", HASH)])
+
+    async def test_another_users_passcode_is_nobodys(self):
+        self.assertFalse(await self.holds(shown(user=b"nobody")))
 
     async def test_what_goes_wrong_is_a_line_without_a_name(self):
         def fails(*args):

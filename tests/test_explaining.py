@@ -378,14 +378,13 @@ def least(**route):
     )
 
 
-def test_reports_to_a_title_that_is_shown_for_others_need_no_route_of_their_own():
-    lines = told(least(show_calling='"RELAY"'), "PACS", listeners=[0]).splitlines()
-    at = lines.index("  storage-commitment")
-    assert lines[at + 1 : at + 2] == [
-        "    reports  to whoever asked for the commitment, by its Transaction UID"
-    ]
-    (refused,) = [each for each in lines if "in pool archive itself" in each]
-    assert "storage-commitment" not in refused
+def test_where_no_modality_has_a_route_a_report_could_be_for_nobody():
+    asked = {"services": ("storage-commitment",), "listeners": [0]}
+    lines = told(least(show_calling='"RELAY"'), "PACS", **asked).splitlines()
+    assert (
+        lines[-1]
+        == "    route[0]  refused, since PACS is in pool archive itself: storage-commitment"
+    )
 
 
 def test_a_called_title_that_is_left_out_is_the_relays_own():

@@ -18,6 +18,7 @@ from relay.bridge.forwarding import Forwarding, Next
 from relay.bridge.leg import Leg
 from relay.bridge.operation import Operation
 from relay.bridge.ports import Clock
+from relay.policy.admission import LONGEST_TITLE, is_ae_title
 from relay.policy.moves import Move, Moves, Moving
 from relay.wire.command import Status
 from relay.wire.elements import (
@@ -30,9 +31,6 @@ from relay.wire.elements import (
     value,
 )
 from relay.wire.pdu import ae_title
-
-LONGEST_TITLE = 16
-"""Characters of an AE title; what is longer is not one, and is not all told to the log."""
 
 
 @attrs.define(eq=False)
@@ -49,9 +47,9 @@ class Relocation:
         if moving.aliases is not None:
             alias = moving.aliases.get(destination)
         else:
-            is_known = self.forwarding.directory.leads_to(destination, moving.archives)
-            alias = moving.title if is_known else None
+            alias = moving.title if self._is_known(destination, moving) else None
         if alias is None:
+            # What is no AE title may be long, and is not all told to the log.
             why = f"no way to the move destination {destination[:LONGEST_TITLE]!r}"
             self.forwarding.fail(operation, then, Status.MOVE_DESTINATION_UNKNOWN, why)
             return
@@ -61,6 +59,12 @@ class Relocation:
             self.forwarding.fail(operation, then, status, "too many moves under way")
             return
         then.go(operation)
+
+    def _is_known(self, destination: str, moving: Moving) -> bool:
+        """Whether there is a way to it. What is no AE title may fit a route's pattern, but nobody
+        answers to it, and it would be remembered."""
+        leads_to = self.forwarding.directory.leads_to
+        return is_ae_title(destination) and leads_to(destination, moving.archives)
 
     def _begin(self, operation: Operation, destination: str, moving: Moving, leg: Leg) -> bool:
         """Give it a Message ID of its own, by which its sub-operations will be known."""
@@ -75,16 +79,27 @@ class Relocation:
         )
         if move is None:
             return False
-        operation.sent_id, operation.ended = move.sent_id, partial(self._end, move)
+        operation.sent_id, operation.ended = move.sent_id, partial(self._end, operation, move)
         operation.readdress({MESSAGE_ID: move.sent_id})
         return True
 
-    def _end(self, move: Move) -> None:
-        self.moves.end(move, self.clock.seconds())
+    def _end(self, operation: Operation, move: Move) -> None:
+        if operation.request.is_sent:
+            self.moves.end(move, self.clock.seconds(), operation.is_answered)
+        else:
+            self.moves.call_off(move)
 
     def store(self, operation: Operation, then: Next) -> None:
         """A C-STORE of an archive that has been told to move to the relay."""
-        move = self._move_of(operation.command_set)
+        command_set = operation.command_set
+        title = text_of(value(command_set, MOVE_ORIGINATOR) or b"") or None
+        raw = value(command_set, MOVE_ORIGINATOR_MESSAGE_ID)
+        number = int.from_bytes(raw, "little") if raw else None
+        if title is None and number is None and self._has_own_way(operation):
+            # Of its own accord, for all that it says: not to be taken for another's to see.
+            self.forwarding.go_to(operation, then, self.forwarding.who.called)
+            return
+        move = self._move_of(title, number)
         if move is None:
             why = "an object of no move that is known"
             self.forwarding.fail(operation, then, Status.PROCESSING_FAILURE, why)
@@ -96,11 +111,14 @@ class Relocation:
         operation.readdress(originator)
         self.forwarding.go_to(operation, then, move.destination)
 
-    def _move_of(self, command_set: bytes) -> Move | None:
+    def _has_own_way(self, operation: Operation) -> bool:
+        """Whether it would go somewhere if there were no moves."""
+        who, abstract_syntax = self.forwarding.who, operation.context.abstract_syntax
+        return self.forwarding.directory.way_to(who, who.called, abstract_syntax) is not None
+
+    def _move_of(self, title: str | None, number: int | None) -> Move | None:
+        """The move of an object that names its originator like this, None: not at all."""
         archive, now = self.forwarding.who.calling, self.clock.seconds()
-        originator = value(command_set, MOVE_ORIGINATOR)
-        message_id = value(command_set, MOVE_ORIGINATOR_MESSAGE_ID)
-        if not originator or not message_id:
-            return self.moves.sole(archive, now)
-        number = int.from_bytes(message_id, "little")
-        return self.moves.find(archive, text_of(originator), number, now)
+        if title is None or number is None:
+            return self.moves.sole(archive, now, title, number)
+        return self.moves.find(archive, title, number, now)

@@ -129,6 +129,9 @@ class Session:
         """It may come in: have its offer answered."""
         if offer.user_identity is not None:
             self._private = next(_private_names)
+        if plan.late:
+            # Several are to answer, and maybe differently: items would hold with one of them alone.
+            offer = offer.without_items({each for each, ways in plan.late.items() if ways})
         agreed = partial(self._agreed, offer, plan.late.keys())
         self._negotiation = Negotiation(offer, plan, self._negotiate, agreed)
         self._negotiation.start()
@@ -137,7 +140,8 @@ class Session:
         awaited = self.rules.registers.moves.awaited(who.calling, self.clock.seconds())
         roles = request.user_information.roles
         reporting = {each.sop_class_uid for each in roles if each.scp}
-        return self.rules.directory.plan(who, request.contexts, reporting, awaited)
+        asking = {each.sop_class_uid for each in roles if each.scu}
+        return self.rules.directory.plan(who, request.contexts, reporting, awaited, asking)
 
     def _asked(self, way: Way, offer: Offer) -> Asked:
         assert self._request is not None

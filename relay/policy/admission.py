@@ -24,6 +24,9 @@ from relay.wire.pdu import (
 )
 from relay.wire.upperlayer import peer_maximum
 
+LONGEST_TITLE = 16
+"""Characters of an AE title."""
+
 VERSION_REJECTED = AssociateRJ(
     RejectResult.PERMANENT,
     RejectSource.SERVICE_PROVIDER_ACSE,
@@ -70,9 +73,9 @@ def judge(request: AssociateRQ, has_room: bool) -> AssociateRJ | None:
         return VERSION_REJECTED
     if request.application_context != APPLICATION_CONTEXT:
         return CONTEXT_NOT_SUPPORTED
-    if not _is_ae_title(request.called):
+    if not is_ae_title(request.called):
         return CALLED_NOT_RECOGNIZED
-    if not _is_ae_title(request.calling):
+    if not is_ae_title(request.calling):
         return CALLING_NOT_RECOGNIZED
     information = request.user_information
     if peer_maximum(information) < SMALLEST_MAXIMUM_LENGTH:
@@ -82,6 +85,6 @@ def judge(request: AssociateRQ, has_room: bool) -> AssociateRJ | None:
     return None if has_room else TOO_MANY
 
 
-def _is_ae_title(title: str) -> bool:
-    """Not blank, and without control characters (PS3.5 table 6.2-1, AE)."""
-    return bool(title) and _CONTROL(title) is None
+def is_ae_title(title: str) -> bool:
+    """Not blank, of 16 characters at most, and none of control (PS3.5 table 6.2-1, AE)."""
+    return 0 < len(title) <= LONGEST_TITLE and _CONTROL(title) is None

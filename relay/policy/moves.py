@@ -6,7 +6,8 @@ that it was shown) and Move Originator Message ID (PS3.7 9.1.1.1). By them the r
 found, whatever the order, with any number of moves under way. An archive that leaves them out is
 known by its AE title, as long as all its moves go to one destination.
 
-What has ended is remembered for a while: sub-operations may come behind the final response.
+What has ended is remembered for a while: sub-operations may come behind the final response. Where
+there was none, because whoever asked has gone, the archive is likely to be still at it.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Moves:
 
     _by_id: dict[int, Move] = attrs.field(factory=dict)
     _ended: dict[Move, float] = attrs.field(factory=dict)
+    _answered: set[Move] = attrs.field(factory=set)
+    """Those of the ended to which the archive gave its final response."""
     _last_id: int = 0
 
     def begin(
@@ -78,10 +81,17 @@ class Moves:
         self._by_id[sent_id] = move
         return move
 
-    def end(self, move: Move, now: float) -> None:
-        """Its final response has come, or never will."""
-        if self._by_id.get(move.sent_id) is move:
-            self._ended.setdefault(move, now)
+    def end(self, move: Move, now: float, is_answered: bool = True) -> None:
+        """Its final response has come, or, unless `is_answered`, is not waited for any more."""
+        if self._by_id.get(move.sent_id) is move and move not in self._ended:
+            self._ended[move] = now
+            if is_answered:
+                self._answered.add(move)
+
+    def call_off(self, move: Move) -> None:
+        """It never left for the archive."""
+        if self._by_id.get(move.sent_id) is move and move not in self._ended:
+            del self._by_id[move.sent_id]
 
     def find(self, archive: str, originator: str, message_id: int, now: float) -> Move | None:
         """The move of which `archive` says this in a sub-operation."""
@@ -90,11 +100,22 @@ class Moves:
         is_it = move is not None and move.shown == originator and archive in move.archives
         return move if is_it else None
 
-    def sole(self, archive: str, now: float) -> Move | None:
-        """The move of `archive`, which says nothing of it: one under way, or else over; None where
-        there are several destinations."""
-        its = self._of(archive, now)
-        its = [each for each in its if each not in self._ended] or its
+    def sole(
+        self,
+        archive: str,
+        now: float,
+        originator: str | None = None,
+        message_id: int | None = None,
+    ) -> Move | None:
+        """The move of `archive`, which says nothing of it, or just one of the two: one that it may
+        be performing, or else one that it has answered; None where there are several
+        destinations."""
+        its = [
+            each
+            for each in self._of(archive, now)
+            if originator in (None, each.shown) and message_id in (None, each.sent_id)
+        ]
+        its = [each for each in its if each not in self._answered] or its
         return its[0] if len({each.destination for each in its}) == 1 else None
 
     def awaited(self, archive: str, now: float) -> tuple[str, ...]:
@@ -113,3 +134,4 @@ class Moves:
             if now - since < AFTERLIFE:
                 return
             del self._ended[move], self._by_id[move.sent_id]
+            self._answered.discard(move)

@@ -4,7 +4,8 @@ Most contexts have one way, and its pool answers. But an archive that calls back
 does not say, when it asks for the association, whom it will have something for:
 
 - C-STORE sub-operations of a C-MOVE whose destination the relay had replaced (moves.py) may go to
-  any of several modalities: all of them are to answer, and what holds with all of them holds.
+  any of several modalities: all of them are to answer, and what holds with all of them holds. What
+  the archive sends of its own accord meanwhile goes where a route has it, which is to answer, too.
 - A storage commitment report comes for whoever has asked for the commitment, maybe days ago, under
   an AE title that the relay showed in its place. That one is known by the Transaction UID in the
   report, so the relay answers itself: with what every requester of storage commitment has to take.
@@ -71,22 +72,23 @@ class Directory:
         contexts: tuple[PresentationContextRQ, ...],
         reporting: Collection[str] = (),
         awaited: Sequence[str] = (),
+        asking: Collection[str] = (),
     ) -> Plan | AssociateRJ:
         """What is to become of `contexts`, or the rejection that the request deserves.
 
-        `reporting` are the abstract syntaxes for which the caller proposes to be the SCP, `awaited`
-        the destinations to which it may be moving.
+        `reporting` are the abstract syntaxes for which the caller proposes to be the SCP, `asking`
+        those for which it says to be the SCU; `awaited` the destinations to which it may be moving.
         """
         permitted = permit(self.policies, caller.calling, caller.called, contexts)
         routed = route(self.routes, caller, permitted.contexts)
-        late = self._reports(caller, permitted.contexts, reporting, routed)
-        late |= self._moved(caller, permitted.contexts, awaited)
+        found = Routed({}) if isinstance(routed, AssociateRJ) else routed
+        is_modality = COMMITMENT in asking or COMMITMENT not in reporting
+        late = self._reports(caller, permitted.contexts, found, is_modality)
+        late |= self._moved(caller, permitted.contexts, found, awaited)
+        if late or found.loops:
+            return _sorted_out(permitted, found, late)
         if isinstance(routed, AssociateRJ):
-            if not late:
-                return routed
-            routed = Routed({})
-        if late or routed.loops:
-            return _sorted_out(permitted, routed, late)
+            return routed
         return Plan(permitted.contexts, routed.ways, permitted.refused)
 
     def way_to(self, caller: Caller, title: str, abstract_syntax: str) -> Way | None:
@@ -106,29 +108,44 @@ class Directory:
         self,
         caller: Caller,
         contexts: Sequence[PresentationContextRQ],
-        reporting: Collection[str],
-        routed: Routed | AssociateRJ,
+        found: Routed,
+        is_modality: bool,
     ) -> dict[int, tuple[Way, ...]]:
-        if caller.called not in self._masks:
+        """The contexts on which reports are made for whoever asked. What has a way is for asking,
+        if it `is_modality` that may ask; without one, or with one that leads back, nobody can."""
+        if caller.called not in self._masks or not self._may_report(caller):
             return {}
         its = [each.id for each in contexts if each.abstract_syntax == COMMITMENT]
-        if COMMITMENT in reporting or isinstance(routed, AssociateRJ):
-            return dict.fromkeys(its, ())
-        # Who forgets to propose the role can only mean it, if it has nobody, or itself, to ask.
-        asks = {each for ids in routed.ways.values() for each in ids}
-        return {each: () for each in its if each not in asks}
+        return {each: () for each in its if not is_modality or found.way_of(each) is None}
+
+    def _may_report(self, caller: Caller) -> bool:
+        """Whether there is anybody for whom a report of this caller's could be."""
+        anybody = (attrs.evolve(each, called="*") for each in self.routes)
+        return any(
+            each.obstacle(caller) is None
+            and each.serves(COMMITMENT)
+            and not each.leads_back(caller, COMMITMENT)
+            for each in anybody
+        )
 
     def _moved(
-        self, caller: Caller, contexts: Sequence[PresentationContextRQ], awaited: Sequence[str]
+        self,
+        caller: Caller,
+        contexts: Sequence[PresentationContextRQ],
+        found: Routed,
+        awaited: Sequence[str],
     ) -> dict[int, tuple[Way, ...]]:
+        """The contexts on which objects of moves may come, and objects of its own accord."""
         if not awaited or caller.called != self.title:
             return {}
         moved: dict[int, tuple[Way, ...]] = {}
         for each in contexts:
             if service_of(each.abstract_syntax) == STORAGE:
-                ways = (self.way_to(caller, title, each.abstract_syntax) for title in awaited)
-                moved[each.id] = tuple(dict.fromkeys(way for way in ways if way is not None))
-        return {each: its for each, its in moved.items() if its}
+                ways = [self.way_to(caller, title, each.abstract_syntax) for title in awaited]
+                if any(ways):
+                    ways.append(found.way_of(each.id))
+                    moved[each.id] = tuple(dict.fromkeys(way for way in ways if way is not None))
+        return moved
 
 
 def _sorted_out(

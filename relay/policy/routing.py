@@ -148,6 +148,10 @@ class Routed:
     ways: Mapping[Way, Sequence[int]]
     loops: frozenset[int] = frozenset()
 
+    def way_of(self, context_id: int) -> Way | None:
+        """The way of a context; None where it has none."""
+        return next((way for way, ids in self.ways.items() if context_id in ids), None)
+
 
 @attrs.frozen
 class Fit:

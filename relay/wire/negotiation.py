@@ -94,6 +94,16 @@ class Offer:
             self.user_identity,
         )
 
+    def without_items(self, ids: Container[int]) -> Offer:
+        """The same with no role or extended negotiation for the SOP classes of the contexts `ids`:
+        the defaults hold."""
+        named = {each.abstract_syntax for each in self.contexts if each.id in ids}
+        return attrs.evolve(
+            self,
+            roles=tuple(each for each in self.roles if each.sop_class_uid not in named),
+            extended=tuple(each for each in self.extended if each.sop_class_uid not in named),
+        )
+
     def normalised(self) -> Offer:
         """The same with ids 1, 3, 5, ... in the order of the contexts."""
         if all(each.id == place for place, each in zip(count(1, 2), self.contexts)):

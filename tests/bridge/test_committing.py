@@ -202,6 +202,13 @@ def test_who_is_shown_its_own_title_all_the_same_needs_none_either(table):
     assert (table.rows, its.since()) == ({}, ["lease archive"])
 
 
+def test_a_modality_that_proposes_both_roles_asks(table):
+    both = UserInformation(16384, roles=(RoleSelection(COMMITMENT, True, True),))
+    its = crossing(table)
+    its.asks(associate(contexts_of({11: COMMITMENT}), both, calling="CT_1"))
+    assert its.since() == ["negotiate archive"]
+
+
 # the report
 
 

@@ -15,6 +15,11 @@ from relay.wire.command import encode
 from relay.wire.elements import MOVE_DESTINATION, MOVE_ORIGINATOR, ae, text_of, value
 from relay.wire.negotiation import merged
 from relay.wire.pdu import ae_field
+from relay.wire.user_information import (
+    RoleSelection,
+    SOPClassExtendedNegotiation,
+    UserInformation,
+)
 from tests.doubles import (
     MOVE,
     ROOMY,
@@ -53,7 +58,9 @@ def store(originator=None, number=None, message_id=1):
     """A sub-operation, as an archive sends it."""
     elements = {0x0002: CT_IMAGE_STORAGE, 0x0100: F.C_STORE_RQ, 0x0110: message_id, 0x0800: 0}
     if originator is not None:
-        elements |= {MOVE_ORIGINATOR: ae(originator), 0x1031: number}
+        elements[MOVE_ORIGINATOR] = ae(originator)
+    if number is not None:
+        elements[0x1031] = number
     return encode(elements)
 
 
@@ -65,7 +72,8 @@ class Scene:
         self.moving = moving
 
     def crossing(self, **more):
-        crossing = Crossing(ROUTES, registers=self.registers, **more)
+        more = {"routes": ROUTES, "registers": self.registers, **more}
+        crossing = Crossing(**more)
         crossing.bank.granted = Terms(by_association, moving=self.moving)
         return crossing
 
@@ -175,6 +183,16 @@ def test_an_alias_replaces_the_destination_and_nothing_else():
     assert statuses(crossing) == [0]
 
 
+@pytest.mark.parametrize("destination", ["", "C" * 17, "C" * 60_000, "CT\n1"])
+def test_what_is_no_ae_title_is_no_destination_whatever_the_routes_say(scene, destination):
+    crossing = scene.crossing(routes=(ROUTES[0], Route("any", "*")))
+    crossing.asks(associate(contexts_of({7: MOVE}), calling="WS"))
+    answers(crossing, "archive")
+    crossing.caller.says(move(destination), "STUDY", on=7)
+    assert statuses(crossing) == [0xA801]
+    assert scene.registers.moves.awaited("PACS", 0.0) == ()
+
+
 def test_without_anything_to_replace_a_move_passes_as_it_is():
     _, _, sent = Scene(None).moves("ANYBODY")
     assert sent.command_set == move("ANYBODY")
@@ -254,6 +272,31 @@ def test_an_archive_that_names_no_originator_of_several_moves_is_not_understood(
     assert list(crossing.outcome.notes) == ["an object of no move that is known"]
 
 
+@pytest.mark.parametrize("end", ["release", "abort", "lose"])
+def test_objects_of_a_move_that_was_given_up_go_to_no_other_moves_destination(scene, end):
+    given_up, _, _ = scene.moves("CT_1")
+    getattr(given_up, end)()
+    scene.moves("CT_2")
+    crossing = scene.archive("ct1", "ct2")
+    crossing.caller.says(store(), "PIXELS", on=3)
+    assert statuses(crossing) == [0x0110]
+
+
+def test_a_move_that_never_left_is_nobodys(scene):
+    never_left = scene.workstation()
+    never_left.caller.says(move("CT_1"), "STUDY", on=7)
+    never_left.bank.grants(Unavailable())
+    assert statuses(never_left) == [0xA702]
+    assert scene.registers.moves.awaited("PACS", 0.0) == ()
+
+
+def test_who_names_another_originator_and_no_message_id_means_another_move(scene):
+    scene.moves("CT_1")
+    crossing = scene.archive("ct1")
+    crossing.caller.says(store("OTHER"), "PIXELS", on=3)
+    assert statuses(crossing) == [0x0110]
+
+
 def test_an_object_of_an_unknown_move_is_taken_and_refused(scene):
     scene.moves("CT_1")
     crossing = scene.archive("ct1")
@@ -279,6 +322,25 @@ def test_a_move_is_over_with_the_crossing_that_asked_for_it(scene, end):
     assert scene.registers.moves.awaited("PACS", AFTERLIFE) == ()
 
 
+VNA = Route("vna", "RELAY", calling="PACS", members=frozenset({"VNA"}))
+
+
+def test_what_an_archive_sends_of_its_own_accord_goes_to_no_moves_destination(scene):
+    scene.moves("CT_1")
+    crossing = scene.crossing(routes=(VNA, *ROUTES))
+    crossing.asks(associate(contexts_of({3: CT_IMAGE_STORAGE}), calling="PACS"))
+    answers(crossing, "ct1")
+    answers(crossing, "vna")
+    crossing.caller.says(store(), "PIXELS", on=3)
+    assert crossing.bank.wanted[0][0].asked.pool == "vna"
+    crossing.lends("v", {3: CT_IMAGE_STORAGE}).says(reply(F.C_STORE_RQ), on=3)
+    crossing.caller.says(store("RELAY", 1), "PIXELS", on=3)
+    assert crossing.bank.wanted[0][0].asked.pool == "ct1"
+    crossing.lends("ct", {3: CT_IMAGE_STORAGE}).says(reply(F.C_STORE_RQ), on=3)
+    crossing.caller.says(store("RELAY", 4711), "PIXELS", on=3)
+    assert statuses(crossing) == [0, 0, 0x0110]
+
+
 # what is accepted
 
 
@@ -295,6 +357,25 @@ def test_what_all_destinations_accept_is_accepted(scene):
     crossing.bank.answer("ct2", Negotiated("b", only_ct, ROOMY))
     assert {each.id: each.result for each in crossing.caller.answer.contexts} == {3: 0, 5: 3}
     assert crossing.session.party.contexts.keys() == {3}
+
+
+def test_no_destination_is_asked_for_what_another_might_answer_differently(scene):
+    scene.moves("CT_1")
+    scene.moves("CT_2")
+    crossing = scene.crossing()
+    roles = RoleSelection(CT_IMAGE_STORAGE, True, False), RoleSelection(VERIFICATION, True, False)
+    extended = (SOPClassExtendedNegotiation(CT_IMAGE_STORAGE, b"\1"),)
+    information = UserInformation(16384, roles=roles, extended=extended)
+    offered = contexts_of({1: VERIFICATION, 3: CT_IMAGE_STORAGE})
+    crossing.asks(associate(offered, information, calling="PACS"))
+    for pool in ("archive", "ct1", "ct2"):
+        answers(crossing, pool)
+    assert crossing.caller.answer.user_information.roles == roles[1:]
+    assert crossing.caller.answer.user_information.extended == ()
+    crossing.caller.says(store("RELAY", 1), "PIXELS", on=3)
+    wanted = crossing.bank.wanted[0][0]
+    assert (wanted.context.roles, wanted.context.extended) == (None, None)
+    assert wanted.asked.offer.roles == wanted.asked.offer.extended == ()
 
 
 def test_a_destination_that_is_down_has_no_say(scene):

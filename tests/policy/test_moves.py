@@ -76,6 +76,32 @@ def test_one_under_way_comes_before_what_is_over(moves):
     assert moves.sole("PACS_A", 3.0) is other
 
 
+def test_one_that_was_never_answered_may_be_under_way_still(moves):
+    given_up = begun(moves)
+    moves.end(given_up, 1.0, is_answered=False)
+    other = begun(moves, "CT_2", now=2.0)
+    assert moves.sole("PACS_A", 3.0) is None
+    assert moves.sole("PACS_A", 1.0 + AFTERLIFE) is other
+
+
+def test_one_that_never_left_is_not_known(moves):
+    move = begun(moves)
+    moves.call_off(move)
+    assert moves.find("PACS_A", "RELAY", move.sent_id, 0.0) is None
+    assert moves.awaited("PACS_A", 0.0) == ()
+    moves.call_off(move)
+    moves.end(move, 0.0)
+    assert begun(moves).sent_id != move.sent_id
+
+
+def test_what_an_archive_does_say_must_be_so(moves):
+    first, second = begun(moves), begun(moves)
+    assert moves.sole("PACS_A", 0.0, "RELAY") is first
+    assert moves.sole("PACS_A", 0.0, None, second.sent_id) is second
+    assert moves.sole("PACS_A", 0.0, "OTHER") is None
+    assert moves.sole("PACS_A", 0.0, None, second.sent_id + 1) is None
+
+
 def test_all_destinations_of_an_archive_are_awaited_the_oldest_first(moves):
     begun(moves, "CT_2")
     begun(moves, "CT_1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import pytest
 
 from relay.policy.admission import CALLED_NOT_RECOGNIZED, CALLING_NOT_RECOGNIZED
@@ -82,6 +83,15 @@ def test_a_destination_without_a_route_is_none():
     assert isinstance(planned({1: CT_IMAGE_STORAGE}, calling="PACS", awaited=("X",)), AssociateRJ)
 
 
+def test_what_an_archive_sends_of_its_own_accord_has_its_way_beside_them():
+    vna = Route("vna", "RELAY", calling="PACS", services=frozenset({"storage"}))
+    directory = Directory((vna, ARCHIVE, CT_1), title="RELAY")
+    found = plan({1: CT_IMAGE_STORAGE}, directory, "PACS", awaited=("CT_1",))
+    assert (pools(found), found.late) == ({1: ["ct1", "vna"]}, {1: found.ways_of(1)})
+    found = plan({1: CT_IMAGE_STORAGE}, directory, "PACS", awaited=("X",))
+    assert (pools(found), found.late) == ({1: ["vna"]}, {})
+
+
 def test_only_storage_is_moved():
     found = plan({1: CT_IMAGE_STORAGE, 3: WORKLIST}, calling="PACS", awaited=("CT_1",))
     assert found.late.keys() == {1}
@@ -151,6 +161,23 @@ def test_the_ways_of_a_context_are_found_by_its_id():
 def test_who_asks_for_commitment_does_not_report():
     found = plan({1: COMMITMENT})
     assert (pools(found), found.late) == ({1: ["archive"]}, {})
+
+
+def test_who_may_be_either_asks_if_there_is_an_archive_and_else_reports():
+    both = {"reporting": {COMMITMENT}, "asking": {COMMITMENT}}
+    found = plan({1: COMMITMENT}, **both)
+    assert (pools(found), found.late) == ({1: ["archive"]}, {})
+    assert plan({1: COMMITMENT}, calling="PACS", **both).late == {1: ()}
+    others = Route("archive", "RELAY", calling="CT*", showing=Showing("RELAY"))
+    assert plan({1: COMMITMENT}, Directory((others, CT_1)), **both).late == {1: ()}
+
+
+def test_who_has_no_way_to_any_modality_does_not_report():
+    own = Route("ct1", "CT_1", calling="PACS")
+    directory = Directory((attrs.evolve(ARCHIVE, calling="CT*"), own), title="RELAY")
+    assert plan({1: COMMITMENT}, directory, "PACS", reporting={COMMITMENT}).late == {1: ()}
+    stranger = planned({1: COMMITMENT}, directory, "X", reporting={COMMITMENT})
+    assert stranger is CALLING_NOT_RECOGNIZED
 
 
 def test_a_report_to_a_modalitys_own_title_goes_there():

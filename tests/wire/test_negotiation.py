@@ -111,6 +111,13 @@ def test_a_part_of_an_offer_has_the_items_of_its_sop_classes_and_the_user_identi
     assert OFFER.only({9}) == Offer((LIST,), user_identity=IDENTITY)
 
 
+def test_an_offer_may_leave_roles_and_extended_items_of_some_contexts_to_the_defaults():
+    without = OFFER.without_items({3})
+    assert without.contexts == OFFER.contexts
+    assert (without.roles, without.extended) == ((FIND_ROLE,), (FIND_EXTENDED,))
+    assert OFFER.without_items(set()) == OFFER
+
+
 def test_parts_keep_the_order_of_the_contexts():
     assert OFFER.only([9, 3]).contexts == (CT, LIST)
 
