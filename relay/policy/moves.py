@@ -84,11 +84,15 @@ class Moves:
             self._ended.setdefault(move, now)
 
     def find(self, archive: str, originator: str, message_id: int, now: float) -> Move | None:
-        """The move of which `archive` says this in a sub-operation."""
+        """The move of which `archive` says this in a sub-operation.
+
+        Some, those of pynetdicom 3.0 among them, give their own AE title for the originator's.
+        """
         self._forget(now)
         move = self._by_id.get(message_id)
-        is_it = move is not None and move.shown == originator and archive in move.archives
-        return move if is_it else None
+        if move is None or archive not in move.archives:
+            return None
+        return move if originator in (move.shown, archive) else None
 
     def sole(self, archive: str, now: float) -> Move | None:
         """The move of `archive`, which says nothing of it: one under way, or else over; None where

@@ -34,6 +34,12 @@ def test_moves_with_the_same_message_id_get_different_ones(moves):
     assert moves.find("PACS_B", "RELAY", second.sent_id, 0.0) is second
 
 
+def test_a_move_is_found_by_an_archive_that_gives_itself_for_the_originator(moves):
+    move = begun(moves)
+    assert moves.find("PACS_A", "PACS_A", move.sent_id, 0.0) is move
+    assert moves.find("PACS_A", "PACS_B", move.sent_id, 0.0) is None
+
+
 def test_another_originator_archive_or_number_is_of_no_move(moves):
     its = begun(moves).sent_id
     assert moves.find("PACS_A", "WS", its, 0.0) is None
