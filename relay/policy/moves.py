@@ -98,16 +98,21 @@ class Moves:
         """The move of `archive`, which says nothing of it: one under way, or else over; None where
         there are several destinations."""
         its = self._of(archive, now)
-        its = [each for each in its if each not in self._ended] or its
         return its[0] if len({each.destination for each in its}) == 1 else None
 
     def awaited(self, archive: str, now: float) -> tuple[str, ...]:
-        """The destinations to which `archive` may be moving now, the oldest first."""
+        """The destinations to which `archive` may be moving now, the oldest first.
+
+        Those of moves that are over count only while none is under way: what they would not take
+        is not to be refused for the sake of what hardly ever comes.
+        """
         return tuple(dict.fromkeys(each.destination for each in self._of(archive, now)))
 
     def _of(self, archive: str, now: float) -> list[Move]:
+        """Its moves under way, or else those that are over."""
         self._forget(now)
-        return [each for each in self._by_id.values() if archive in each.archives]
+        its = [each for each in self._by_id.values() if archive in each.archives]
+        return [each for each in its if each not in self._ended] or its
 
     def _forget(self, now: float) -> None:
         """Forget what has been over for long enough: the first that ended come first."""
