@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from pydicom.uid import CTImageStorage
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from tests.interop.caller import associate, associated, ct_image
+from tests.interop.caller import associate, associated, ct_image, rejection
 from tests.interop.doors import Door, run_tool
 from tests.interop.gate import Gate
 from tests.interop.objects import bundled_path
@@ -22,13 +20,6 @@ ITSELF = "ARCHIVE"
 def titles(gate: Gate) -> list[tuple[str, str]]:
     """Return who asked the archive for something, by which AE titles."""
     return [(each.calling, each.called) for each in gate.archive.heard]
-
-
-def rejected(association: Any) -> tuple[int, int, int]:
-    """Assert that an association was rejected; return with what."""
-    assert association.is_rejected
-    answer = association.acceptor.primitive
-    return answer.result, answer.result_source, answer.diagnostic
 
 
 def store(door: Door, calling: str) -> None:
@@ -71,7 +62,7 @@ def test_storescu_is_shown_as_the_table_says(gate: Gate):
 
 def test_an_archive_that_would_store_in_itself_is_rejected(gate: Gate):
     association = associate(gate.door(AE_TITLE), [CTImageStorage], calling=ITSELF)
-    assert rejected(association) == (1, 1, 3)
+    assert rejection(association) == (1, 1, 3)
     assert not gate.archive.heard
 
 

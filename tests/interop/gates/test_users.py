@@ -6,10 +6,9 @@ import pytest
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
-from tests.interop.caller import associate, associated
+from tests.interop.caller import associate, associated, rejection
 from tests.interop.doors import run_tool
 from tests.interop.gate import PASSCODE, RELAYS_PASSCODE, RELAYS_USER, USER, Gate
-from tests.interop.gates.test_titles import rejected
 from tests.interop.objects import bundled_path
 from tests.interop.relay_process import CANARY
 
@@ -50,7 +49,7 @@ def test_a_user_of_the_file_is_let_in_and_the_archive_hears_nothing_of_it(
 def test_anybody_else_is_rejected(gate: Gate, wrong: tuple[int, str, str] | None):
     items = [] if wrong is None else [shown(*wrong)]
     association = associate(gate.door("RELAY", "users"), [Verification], items=items)
-    assert rejected(association) == (2, 2, 1)
+    assert rejection(association) == (2, 2, 1)
     assert not gate.archive.heard
 
 
