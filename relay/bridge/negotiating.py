@@ -3,6 +3,8 @@
 Contexts that have the same ways (policy/planning.py) are one part. Where a part has several ways,
 their pools are asked one after the other, each for what the ones before it have accepted: what is
 left holds with all of them. One that is down has no say: what comes for it will fail by itself.
+Each chooses a transfer syntax that those after it may not take. What is lost by that is asked for
+once more with the one that everybody has to take (PS3.5 10.1), where it had been proposed.
 """
 
 from __future__ import annotations
@@ -18,11 +20,13 @@ from relay.policy.admission import UNAVAILABLE
 from relay.policy.planning import Plan
 from relay.policy.routing import Way
 from relay.wire.items import ContextResult
-from relay.wire.negotiation import Answer, Offer, merged
+from relay.wire.negotiation import IMPLICIT_VR_LITTLE_ENDIAN, Answer, Offer, merged
 from relay.wire.pdu import LARGEST_MAXIMUM_LENGTH, AssociateRJ
 
 Ways: TypeAlias = tuple[Way, ...]
 Ask: TypeAlias = Callable[[Way, Offer, Callable[[NegotiationResult], None]], Callable[[], None]]
+
+_MAY_BE_SYNTAX = (ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED, ContextResult.NO_REASON)
 
 
 @attrs.frozen
@@ -32,6 +36,9 @@ class Part:
     `is_late`: their messages find their own way each (policy/planning.py).
     `upstream` is the last who answered; while it is None nobody has, or it is the relay that does.
     `maximum`: the smallest maximum length of those who were asked, as far as known, in bytes.
+    `chosen` are the ids of what the first who answered had accepted, in another transfer syntax
+    than the one that everybody has to take. `whole` is the part of which this one is what was lost
+    of those.
     """
 
     ways: Ways
@@ -41,6 +48,8 @@ class Part:
     upstream: str | None = None
     maximum: int = LARGEST_MAXIMUM_LENGTH
     rejection: AssociateRJ | None = None
+    chosen: frozenset[int] = frozenset()
+    whole: Part | None = None
 
     @classmethod
     def of(cls, ways: Ways, is_late: bool, offer: Offer) -> Part:
@@ -66,12 +75,51 @@ class Part:
     def told(self, result: NegotiationResult) -> Part:
         """The same with the result of one pool more."""
         if isinstance(result, Negotiated):
-            answer = result.answer if self.upstream is None else self.answer.narrowed(result.answer)
-            maximum = min(self.maximum, result.maximum)
-            return attrs.evolve(self, answer=answer, upstream=result.upstream, maximum=maximum)
+            return self._answered(result)
         if isinstance(result, Rejected) and self.rejection is None:
             return attrs.evolve(self, rejection=result.rejection)
         return self
+
+    def _answered(self, result: Negotiated) -> Part:
+        answer, chosen = result.answer, self.chosen
+        if self.upstream is None:
+            chosen = frozenset(
+                each for each, its in answer.accepted.items() if its != IMPLICIT_VR_LITTLE_ENDIAN
+            )
+        else:
+            answer = self.answer.narrowed(answer)
+        maximum = min(self.maximum, result.maximum)
+        return attrs.evolve(
+            self, answer=answer, upstream=result.upstream, maximum=maximum, chosen=chosen
+        )
+
+    @property
+    def lost(self) -> Part | None:
+        """What one has chosen a transfer syntax for that another does not take, with the one that
+        all have to take; None: there is nothing."""
+        refused = {each.id for each in self.answer.contexts if each.result in _MAY_BE_SYNTAX}
+        lost = self.offer.only(self.chosen & refused)
+        contexts = tuple(
+            attrs.evolve(each, transfer_syntaxes=(IMPLICIT_VR_LITTLE_ENDIAN,))
+            for each in lost.contexts
+            if IMPLICIT_VR_LITTLE_ENDIAN in each.transfer_syntaxes
+        )
+        if not contexts:
+            return None
+        offer = attrs.evolve(lost.only({each.id for each in contexts}), contexts=contexts)
+        return attrs.evolve(Part.of(self.ways, self.is_late, offer), whole=self)
+
+    @property
+    def found(self) -> Part:
+        """The whole part, with what was not lost after all."""
+        if self.whole is None:
+            return self
+        said = {each.id: each for each in self.answer.contexts}
+        contexts = tuple(said.get(each.id, each) for each in self.whole.answer.contexts)
+        answer = attrs.evolve(self.whole.answer, contexts=contexts)
+        return attrs.evolve(
+            self.whole, answer=answer, maximum=min(self.maximum, self.whole.maximum)
+        )
 
 
 @attrs.frozen
@@ -129,7 +177,11 @@ class Negotiation:
         if self._is_over:
             return
         if at == len(part.ways) or not part.left.contexts:
-            self._answered(part)
+            lost = part.lost
+            if lost is None:
+                self._answered(part.found)
+            else:
+                self._ask(lost, 0)
             return
         told = partial(self._told, part, at)
         self._call_off.append(self.ask(part.ways[at], part.left, told))
