@@ -229,6 +229,17 @@ def test_destinations_need_not_take_the_same_transfer_syntaxes(
 
 
 @ARCHIVES
+def test_destinations_at_once_need_not_take_the_same_transfer_syntaxes(
+    behind: Behind, studies: Mapping[str, Datasets], archive: str
+):
+    for _ in range(2):
+        moved_at_once(behind, archive, {"CT1": CT_STUDY, "OLD": CT_STUDY, "CT2": MR_STUDY})
+        assert taken(behind.ward.ct1).keys() == studies[CT_STUDY].keys()
+        assert taken(behind.ward.old).keys() == studies[CT_STUDY].keys()
+        assert taken(behind.ward.ct2).keys() == studies[MR_STUDY].keys()
+
+
+@ARCHIVES
 def test_movescu_is_told_that_a_move_to_a_modality_that_is_switched_off_fails(
     behind: Behind, archive: str
 ):
