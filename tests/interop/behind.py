@@ -18,7 +18,15 @@ from tests.interop.doors import Door, run_tool
 from tests.interop.orthanc import Orthanc
 from tests.interop.peers import DcmQrScp, StoreScp, Stunnel
 from tests.interop.pki import Pki
-from tests.interop.relay_process import AE_TITLE, Relay, Route, Upstream, modality, table
+from tests.interop.relay_process import (
+    AE_TITLE,
+    UNASKED,
+    Relay,
+    Route,
+    Upstream,
+    modality,
+    table,
+)
 from tests.interop.server import held_port
 from tests.interop.site import OFF, library
 
@@ -152,7 +160,7 @@ class _Builder:
         pool = {"move_destination": "rewrite"}
         mask = {"show_calling": AE_TITLE}
         orthanc = Upstream("ORTHANC", archives.orthanc.port, pool=pool)
-        archive = Upstream("ARCHIVE", archives.archive.port, pool=pool)
+        archive = Upstream("ARCHIVE", archives.archive.port, keys=UNASKED, pool=pool)
         yield Route(Upstream("QRSCP", self._start(front).port, pool=pool), "QRSCP")
         yield Route(orthanc, "ORTHANC", keys=mask)
         yield Route(orthanc, PACS, keys=mask)

@@ -17,7 +17,15 @@ from pydicom.uid import ExplicitVRLittleEndian
 from tests.interop.archive import Archive
 from tests.interop.doors import Door
 from tests.interop.pki import CLIENTS, Pki
-from tests.interop.relay_process import AE_TITLE, CANARY, Relay, Route, Upstream, table
+from tests.interop.relay_process import (
+    AE_TITLE,
+    CANARY,
+    UNASKED,
+    Relay,
+    Route,
+    Upstream,
+    table,
+)
 from tests.interop.server import LOOPBACK, held_port
 
 ELSEWHERE = "192.0.2.0/24"
@@ -68,8 +76,8 @@ def _routes(folder: Path, archive: Archive, ris: Archive) -> Iterator[Route]:
     passcode = folder / "passcode"
     passcode.write_text(f"{RELAYS_PASSCODE}\n")
     identity = {"identity": {"username": RELAYS_USER, "passcode_file": str(passcode)}}
-    first = Upstream("ARCHIVE", archive.port)
-    second = Upstream("RIS", ris.port, keys=identity)
+    first = Upstream("ARCHIVE", archive.port, keys=UNASKED)
+    second = Upstream("RIS", ris.port, keys={**UNASKED, **identity})
     yield Route(first)
     yield Route(first, "MAPPED", keys={"show_calling": {"CT1": "RELAY_CT1", "CT2": "RELAY_CT2"}})
     yield Route(first, "FIXED", keys={"show_calling": AE_TITLE})
