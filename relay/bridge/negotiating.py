@@ -1,8 +1,8 @@
 """The answer to a caller's offer: the pools that are to answer are asked, and answers put together.
 
-Contexts that have the same ways (policy/planning.py) are one part. Where a part has several ways,
-their pools are asked one after the other, each for what the ones before it have accepted: what is
-left holds with all of them. One that is down has no say: what comes for it will fail by itself.
+Contexts that have the same ways (policy/planning.py) are one part (part.py). All parts are asked
+for at the same time. A pool that is down has no say where there are others: what comes for it will
+fail by itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TypeAlias
 
 import attrs
 
-from relay.bridge.ports import Negotiated, NegotiationResult, Rejected
+from relay.bridge.part import Part, Ways
+from relay.bridge.ports import NegotiationResult
 from relay.policy.admission import UNAVAILABLE
 from relay.policy.planning import Plan
 from relay.policy.routing import Way
@@ -21,51 +22,7 @@ from relay.wire.items import ContextResult
 from relay.wire.negotiation import Answer, Offer, merged
 from relay.wire.pdu import LARGEST_MAXIMUM_LENGTH, AssociateRJ
 
-Ways: TypeAlias = tuple[Way, ...]
 Ask: TypeAlias = Callable[[Way, Offer, Callable[[NegotiationResult], None]], Callable[[], None]]
-
-
-@attrs.frozen
-class Part:
-    """The contexts of an offer that have the same `ways`, as proposed, and what was answered.
-
-    `is_late`: their messages find their own way each (policy/planning.py).
-    `answer` is None while nobody has answered, `upstream` the last who has, or None where it is the
-    relay. `maximum`: the smallest maximum length of those who were asked, as far as known, in
-    bytes.
-    """
-
-    ways: Ways
-    is_late: bool
-    offer: Offer
-    answer: Answer | None = None
-    upstream: str | None = None
-    maximum: int = LARGEST_MAXIMUM_LENGTH
-    rejection: AssociateRJ | None = None
-
-    @property
-    def accepted(self) -> Offer:
-        """What was accepted, as it was."""
-        assert self.answer is not None, "somebody has answered"
-        return self.offer.narrowed(self.answer)
-
-    @property
-    def left(self) -> Offer:
-        """What the next pool is to answer: what those before it have accepted."""
-        return self.offer if self.answer is None else self.accepted
-
-    def told(self, result: NegotiationResult) -> Part:
-        """The same with the result of one pool more."""
-        if isinstance(result, Negotiated):
-            answer = result.answer
-            if self.answer is not None:
-                answer = self.answer.narrowed(answer)
-            maximum, upstream = min(self.maximum, result.maximum), result.upstream
-            # Not attrs.evolve: that takes as long as all that is done here.
-            return Part(self.ways, self.is_late, self.offer, answer, upstream, maximum)
-        if isinstance(result, Rejected) and self.rejection is None:
-            return attrs.evolve(self, rejection=result.rejection)
-        return self
 
 
 @attrs.frozen
@@ -124,8 +81,10 @@ class Negotiation:
         if at < len(part.ways) and (left := part.left).contexts:
             told = partial(self._told, place, part, at)
             self._call_off.append(self.ask(part.ways[at], left, told))
+        elif (lost := part.lost) is not None:
+            self._ask(place, lost, 0)
         else:
-            self._answered(place, part)
+            self._answered(place, part.found)
 
     def _told(self, place: int, part: Part, at: int, result: NegotiationResult) -> None:
         self._ask(place, part.told(result), at + 1)

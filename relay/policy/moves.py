@@ -12,7 +12,7 @@ there was none, because whoever asked has gone, the archive is likely to be stil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
@@ -94,11 +94,15 @@ class Moves:
             del self._by_id[move.sent_id]
 
     def find(self, archive: str, originator: str, message_id: int, now: float) -> Move | None:
-        """The move of which `archive` says this in a sub-operation."""
+        """The move of which `archive` says this in a sub-operation.
+
+        Some, those of pynetdicom 3.0 among them, give their own AE title for the originator's.
+        """
         self._forget(now)
         move = self._by_id.get(message_id)
-        is_it = move is not None and move.shown == originator and archive in move.archives
-        return move if is_it else None
+        if move is None or archive not in move.archives:
+            return None
+        return move if originator in (move.shown, archive) else None
 
     def sole(
         self,
@@ -110,23 +114,32 @@ class Moves:
         """The move of `archive`, which says nothing of it, or just one of the two: one that it may
         be performing, or else one that it has answered; None where there are several
         destinations."""
-        its = [
+        its = self._in_earnest(
             each
             for each in self._of(archive, now)
-            if originator in (None, each.shown) and message_id in (None, each.sent_id)
-        ]
-        its = [each for each in its if each not in self._answered] or its
+            if originator in (None, archive, each.shown) and message_id in (None, each.sent_id)
+        )
         return its[0] if len({each.destination for each in its}) == 1 else None
 
     def awaited(self, archive: str, now: float) -> tuple[str, ...]:
-        """The destinations to which `archive` may be moving now, the oldest first."""
+        """The destinations to which `archive` may be moving now, the oldest first.
+
+        Those of moves that it has answered count only while there is no other: what they would not
+        take is not to be refused for the sake of what hardly ever comes.
+        """
         if not self._by_id:
             return ()
-        return tuple(dict.fromkeys(each.destination for each in self._of(archive, now)))
+        its = self._in_earnest(self._of(archive, now))
+        return tuple(dict.fromkeys(each.destination for each in its))
 
     def _of(self, archive: str, now: float) -> list[Move]:
         self._forget(now)
         return [each for each in self._by_id.values() if archive in each.archives]
+
+    def _in_earnest(self, moves: Iterable[Move]) -> list[Move]:
+        """Those that an archive may be performing, or else those that it has answered."""
+        its = list(moves)
+        return [each for each in its if each not in self._answered] or its
 
     def _forget(self, now: float) -> None:
         """Forget what has been over for long enough: the first that ended come first."""

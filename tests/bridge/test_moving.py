@@ -13,7 +13,8 @@ from relay.policy.showing import Showing
 from relay.wire.command import CommandField as F
 from relay.wire.command import encode
 from relay.wire.elements import MOVE_DESTINATION, MOVE_ORIGINATOR, ae, text_of, value
-from relay.wire.negotiation import merged
+from relay.wire.items import ContextResult
+from relay.wire.negotiation import Answer, merged
 from relay.wire.pdu import ae_field
 from relay.wire.user_information import (
     RoleSelection,
@@ -30,7 +31,12 @@ from tests.doubles import (
     contexts_of,
     reply,
 )
-from tests.vectors import CT_IMAGE_STORAGE, VERIFICATION
+from tests.vectors import (
+    CT_IMAGE_STORAGE,
+    EXPLICIT_LITTLE_ENDIAN,
+    IMPLICIT_LITTLE_ENDIAN,
+    VERIFICATION,
+)
 
 ARCHIVES = frozenset({"PACS"})
 ROUTES = (
@@ -376,6 +382,47 @@ def test_no_destination_is_asked_for_what_another_might_answer_differently(scene
     wanted = crossing.bank.wanted[0][0]
     assert (wanted.context.roles, wanted.context.extended) == (None, None)
     assert wanted.asked.offer.roles == wanted.asked.offer.extended == ()
+
+
+def explicit_first(scene):
+    """An archive calls back that would rather not use the default transfer syntax."""
+    scene.moves("CT_1")
+    scene.moves("CT_2")
+    crossing = scene.crossing()
+    offered = contexts_of({3: CT_IMAGE_STORAGE}, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN)
+    crossing.asks(associate(offered, calling="PACS"))
+    answers(crossing, "ct1")
+    return crossing
+
+
+def test_what_only_one_would_have_in_its_own_syntax_is_accepted_in_the_default_one(scene):
+    crossing = explicit_first(scene)
+    asked, _ = crossing.bank.asked["ct2"]
+    refusing = Answer.refusing(asked.offer, ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED)
+    crossing.bank.answer("ct2", Negotiated("b", refusing, ROOMY))
+    answers(crossing, "ct1")
+    answers(crossing, "ct2")
+    (accepted,) = crossing.caller.answer.contexts
+    assert (accepted.result, accepted.transfer_syntax) == (0, IMPLICIT_LITTLE_ENDIAN)
+
+
+def test_what_one_takes_in_no_syntax_is_not_asked_for_again(scene):
+    crossing = explicit_first(scene)
+    asked, _ = crossing.bank.asked["ct2"]
+    crossing.bank.answer("ct2", Negotiated("b", accepting(asked.offer, [3]), ROOMY))
+    (refused,) = crossing.caller.answer.contexts
+    assert refused.result == ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED
+
+
+def test_what_one_takes_in_neither_syntax_is_refused(scene):
+    crossing = explicit_first(scene)
+    result = ContextResult.TRANSFER_SYNTAXES_NOT_SUPPORTED
+    for pool in ("ct2", "ct1"):
+        asked, _ = crossing.bank.asked[pool]
+        refusing = Answer.refusing(asked.offer, result)
+        crossing.bank.answer(pool, Negotiated("b", refusing, ROOMY))
+    (refused,) = crossing.caller.answer.contexts
+    assert refused.result == result
 
 
 def test_a_destination_that_is_down_has_no_say(scene):

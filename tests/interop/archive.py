@@ -30,7 +30,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.sop_class import register_uid
 
-from tests.interop.doors import CALLER
+from tests.interop.doors import CALLER, Door
 from tests.interop.pki import Pki
 from tests.interop.server import LOOPBACK
 
@@ -47,6 +47,7 @@ FIELDS = (
     "EventTypeID",
     "AttributeIdentifierList",
     "MoveOriginatorApplicationEntityTitle",
+    "MoveOriginatorMessageID",
 )
 DATASETS = (
     "DataSet",
@@ -98,8 +99,8 @@ class Script:
     """What C-FIND, C-GET and C-MOVE find."""
     finds_nothing: bool = False
     waits_for_cancel: bool = False
-    destinations: Mapping[str, int] = attrs.field(factory=dict)
-    """AE titles to which it moves, with their ports on loopback."""
+    destinations: Mapping[str, int | Door] = attrs.field(factory=dict)
+    """AE titles to which it moves, with their ports on loopback, or how they are called there."""
     identity: tuple[bool, bytes | None] = (True, None)
     """Whether the user is let in, and the server response."""
     extended: Mapping[str, bytes] = attrs.field(factory=dict)
@@ -207,10 +208,11 @@ class Archive:
 
     def _on_move(self, event: Any) -> Iterator[Any]:
         self.heard.append(Heard.of(event))
-        port = self.script.destinations.get(event.request.MoveDestination.strip())
-        yield (LOOPBACK, port, {"contexts": MOVED}) if port else (None, None)
-        yield len(self.script.holdings)
+        yield _call(self.script.destinations.get(event.request.MoveDestination.strip()))
+        yield len(self.script.holdings) + self.script.waits_for_cancel
         yield from ((PENDING, dataset) for dataset in self.script.holdings)
+        if self.script.waits_for_cancel:
+            yield _cancelled_in_time(event), None
 
     def _on_pdu_sent(self, event: Any) -> None:
         """Report, as soon as the response to N-ACTION is on its way, on its association."""
@@ -283,6 +285,18 @@ OTHERS = [
     *ModalityPerformedPresentationContexts,
     *PrintManagementPresentationContexts,
 ]
+
+
+def _call(destination: int | Door | None) -> tuple[Any, ...]:
+    """Return how pynetdicom is to call a destination, by its own AE title unless there's a door."""
+    match destination:
+        case None:
+            return None, None
+        case Door(port, called, tls):
+            secure = {"tls_args": (tls, "localhost")} if tls else {}
+            return LOOPBACK, port, {"contexts": MOVED, "ae_title": called, **secure}
+        case port:
+            return LOOPBACK, port, {"contexts": MOVED}
 
 
 def _cancelled_in_time(event: Any) -> int:

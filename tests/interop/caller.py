@@ -87,6 +87,19 @@ def associated(door: Door, *args: Any, **kwargs: Any) -> Iterator[Any]:
     assert association.is_released
 
 
+def rejection(association: Any) -> tuple[int, int, int]:
+    """Return result, source and reason of a rejection; fail where it was none.
+
+    pynetdicom closes the connection as it is told to. If it then asks, late, whether there was one,
+    it takes it for a failure to connect, and leaves the answer in its queue.
+    """
+    answer = association.acceptor.primitive
+    if answer is None:
+        answer = association.dul.to_user_queue.get(timeout=PATIENCE_S)
+    assert answer.result != 0
+    return answer.result, answer.result_source, answer.diagnostic
+
+
 def ct_image(size: int = 0) -> Dataset:
     """Return a CT object with a UID of its own and `size` bytes of pixel data."""
     dataset = Dataset()

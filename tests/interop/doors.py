@@ -63,9 +63,15 @@ class Outcome:
     files: Mapping[str, str] = attrs.field(factory=dict, converter=fingerprints)
 
 
-def run_tool(door: Door, tool: str, *options: object, files: tuple[Path, ...] = ()) -> Outcome:
+def run_tool(
+    door: Door,
+    tool: str,
+    *options: object,
+    files: tuple[Path, ...] = (),
+    calling: str = CALLER,
+) -> Outcome:
     """Run a DCMTK tool against `door`, with `files` as its input files."""
-    titles = ("-v", "-aet", CALLER, "-aec", door.called)
+    titles = ("-v", "-aet", calling, "-aec", door.called)
     command = [program(tool), *titles, *map(str, options), LOOPBACK, str(door.port)]
     done = subprocess.run(
         [*command, *map(str, files)],

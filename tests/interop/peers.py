@@ -17,12 +17,15 @@ from tests.interop.server import LOOPBACK, Server, answers_echo, program
 class StoreScp(Server):
     """DCMTK's storescp: a process per association, datasets written as they arrived.
 
-    With a `pki` it speaks TLS and nothing else; it asks callers for no certificate.
+    With a `pki` it speaks TLS and nothing else; it asks callers for no certificate. It hesitates
+    for so many seconds after each object. `syntaxes` is the option for what it accepts.
     """
 
     name: ClassVar[str] = "storescp"
     ae_title: str = "STORESCP"
     pki: Pki | None = None
+    hesitation: int = attrs.field(kw_only=True, default=0)
+    syntaxes: str = attrs.field(kw_only=True, default="+xa")
 
     @property
     def inbox(self) -> Path:
@@ -31,8 +34,9 @@ class StoreScp(Server):
 
     def command(self) -> Sequence[str]:
         tls = ["+tls", str(self.pki.key), str(self.pki.certificate), "-ic"] if self.pki else []
-        options = ["--fork", "+B", "+xa", "-aet", self.ae_title, "-od", str(self.inbox)]
-        return [program("storescp"), "-v", *options, *tls, str(self.port)]
+        options = ["--fork", "+B", self.syntaxes, "-aet", self.ae_title, "-od", str(self.inbox)]
+        pause = ["--sleep-after", str(self.hesitation)] if self.hesitation else []
+        return [program("storescp"), "-v", *options, *pause, *tls, str(self.port)]
 
     def prepare(self) -> None:
         self.inbox.mkdir(exist_ok=True)

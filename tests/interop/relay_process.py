@@ -57,6 +57,10 @@ class Upstream:
         yield from table(f"[pool.{self.name}]", {"upstreams": [self.name], **self.pool})
 
 
+UNASKED: Mapping[str, Any] = {"echo_after": 0.0}
+"""Of an upstream that tells what it heard: it hears no C-ECHO of the relay's own."""
+
+
 def modality(ae_title: str, port: int, **keys: Any) -> Upstream:
     """Return a modality as an upstream: without TLS, and none of its associations is kept."""
     return Upstream(ae_title, port, tls=False, keys={"reuse": "never", **keys})

@@ -20,7 +20,7 @@ from tests.interop.orthanc import Orthanc
 from tests.interop.peers import DcmQrScp, StoreScp, Stunnel
 from tests.interop.pki import Pki
 from tests.interop.printing import DcmPrScp
-from tests.interop.relay_process import Relay, Route, Upstream, modality
+from tests.interop.relay_process import UNASKED, Relay, Route, Upstream, modality
 from tests.interop.server import held_port
 from tests.interop.worklist import WlmScpFs, write_worklist
 
@@ -166,7 +166,7 @@ class _Builder:
         orthanc, archive = archives.orthanc, archives.archive
         plain = (archives.qrscp.port, archives.worklist.port, archives.printer.port)
         yield Route(Upstream("ORTHANC", orthanc.port), "ORTHANC")
-        yield Route(Upstream("ARCHIVE", archive.port), "ARCHIVE")
+        yield Route(Upstream("ARCHIVE", archive.port, keys=UNASKED), "ARCHIVE")
         for title, port in zip(("QRSCP", "WORKLIST", "PRINTER"), plain, strict=True):
             front = self._stunnel(f"front-{title}", port, title)
             yield Route(Upstream(title, front.port), title)

@@ -34,6 +34,12 @@ def test_moves_with_the_same_message_id_get_different_ones(moves):
     assert moves.find("PACS_B", "RELAY", second.sent_id, 0.0) is second
 
 
+def test_a_move_is_found_by_an_archive_that_gives_itself_for_the_originator(moves):
+    move = begun(moves)
+    assert moves.find("PACS_A", "PACS_A", move.sent_id, 0.0) is move
+    assert moves.find("PACS_A", "PACS_B", move.sent_id, 0.0) is None
+
+
 def test_another_originator_archive_or_number_is_of_no_move(moves):
     its = begun(moves).sent_id
     assert moves.find("PACS_A", "WS", its, 0.0) is None
@@ -110,6 +116,16 @@ def test_all_destinations_of_an_archive_are_awaited_the_oldest_first(moves):
     assert moves.awaited("OTHER", 0.0) == ()
 
 
+def test_the_destination_of_what_is_over_is_awaited_only_while_nothing_is_under_way(moves):
+    over = begun(moves, "CT_1")
+    moves.end(over, 1.0)
+    assert moves.awaited("PACS_A", 2.0) == ("CT_1",)
+    other = begun(moves, "CT_2", now=2.0)
+    assert moves.awaited("PACS_A", 3.0) == ("CT_2",)
+    moves.end(other, 4.0)
+    assert moves.awaited("PACS_A", 5.0) == ("CT_1", "CT_2")
+
+
 def test_there_are_as_many_moves_as_message_ids(moves):
     all_of_them = [begun(moves) for _ in range(MOST_MOVES)]
     assert {each.sent_id for each in all_of_them} == set(range(1, MOST_MOVES + 1))
@@ -152,8 +168,10 @@ class MovesMachine(RuleBasedStateMachine):
             (archive,) = each.archives
             assert self.moves.find(archive, "RELAY", each.sent_id, self.now) is each
         for archive in "xy":
-            its = {each.destination for each in alive if archive in each.archives}
-            assert set(self.moves.awaited(archive, self.now)) == its
+            its = [each for each in alive if archive in each.archives]
+            awaited = [each for each in its if each in self.under_way] or its
+            destinations = {each.destination for each in awaited}
+            assert set(self.moves.awaited(archive, self.now)) == destinations
             sole = self.moves.sole(archive, self.now)
             assert sole is None or (sole in alive and archive in sole.archives)
 

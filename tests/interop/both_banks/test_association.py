@@ -20,7 +20,15 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from tests.interop.archive import Archive, Script
-from tests.interop.caller import QUERY, associate, associated, ct_image, statuses, studies
+from tests.interop.caller import (
+    QUERY,
+    associate,
+    associated,
+    ct_image,
+    rejection,
+    statuses,
+    studies,
+)
 from tests.interop.doors import Door
 from tests.interop.relay_process import CANARY, Relay
 
@@ -48,7 +56,7 @@ def test_user_name_and_passcode_reach_the_archive(door: Door, archive: Archive):
 def test_a_user_whom_the_archive_refuses_is_refused(door: Door, archive: Archive):
     archive.script = Script(identity=(False, None))
     association = associate(door, [Verification], items=[kerberos()])
-    assert association.is_rejected
+    assert rejection(association)
     assert not archive.heard
 
 
@@ -122,9 +130,7 @@ def test_storage_and_worklist_of_one_association_go_to_two_archives(
 
 def test_a_called_title_without_a_route_is_rejected_for_good(relay: Relay):
     association = associate(Door(relay.port, "NOBODY"), [Verification])
-    assert association.is_rejected
-    reject = association.acceptor.primitive
-    assert (reject.result, reject.result_source, reject.diagnostic) == (1, 1, 7)
+    assert rejection(association) == (1, 1, 7)
 
 
 def answered_items(association: Any) -> set[type]:
