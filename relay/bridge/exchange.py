@@ -83,7 +83,8 @@ class Exchange:
         then = Next(self._attempts.obtain, self.refuse)
         start = partial(self.addressing.start, then=then)
         self._of_caller = Window(start, self._caller_may_go_on, self.window)
-        self._of_upstreams = Window(self._call_back)
+        back = Next(self._call_back, self.refuse)
+        self._of_upstreams = Window(partial(self.addressing.call_back, then=back))
 
     @property
     def is_idle(self) -> bool:

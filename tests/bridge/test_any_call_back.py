@@ -1,9 +1,9 @@
 """Call-backs under any order of events: what must hold of every one of them.
 
 Modalities move and ask for storage commitment, all under the relay's AE title; the archive does and
-reports it on associations of its own, or something else that it was not asked for. All crossings
-share what the relay remembers of moves and transactions, whose table answers when it likes. Every
-request has a token, which says to the test alone whom it is for. These hold:
+reports it on associations of its own or theirs, or something else that it was not asked for. All
+crossings share what the relay remembers of moves and transactions, whose table answers when it
+likes. Every request has a token, which says to the test alone whom it is for. These hold:
 
 - an object reaches only the destination of its own move, and names there who had asked for it;
 - a request for commitment leaves only once it is written down whose it is, and a report reaches
@@ -322,10 +322,33 @@ class AnyCallBack(RuleBasedStateMachine):
         self.speaks_of(call, F.N_EVENT_REPORT_RQ, uid, 10)
         self.smoothly(call, is_smooth)
 
-    def speaks_of(self, call: Call, field: F, uid: str, size: int) -> None:
+    def can_report_here(self, call: Call) -> bool:
+        return any(each.can_speak for each in call.upstreams if each.pool == "archive")
+
+    @precondition(lambda self: any(map(self.can_report_here, self.calls)))
+    @rule(data=st.data(), uid=st.sampled_from([*UIDS, ""]), is_whole=smooth)
+    def the_archive_reports_where_it_was_asked(self, data, uid, is_whole) -> None:
+        call = self.drawn(data, self.can_report_here)
+        mouth = next(each for each in call.upstreams if each.can_speak and each.pool == "archive")
+        assert isinstance(mouth.peer, Association)
+        held = mouth.peer.held.items()
+        on = next(each for each, its in held if its.abstract_syntax == COMMITMENT)
+        self.speaks_of(call, F.N_EVENT_REPORT_RQ, uid, 10, mouth, on)
+        if is_whole and mouth.rest is not None and not mouth.peer.is_over:
+            self.go_on(mouth, len(mouth.rest))
+
+    def speaks_of(
+        self,
+        call: Call,
+        field: F,
+        uid: str,
+        size: int,
+        mouth: Mouth | None = None,
+        on: int = 11,
+    ) -> None:
         command = {0x0002: COMMITMENT, 0x0100: int(field), 0x0110: next(call.numbers)}
         dataset = element(8, 0x1195, uid) + element(8, 0x1199, "x" * size)
-        self.ask(call.caller, command, 11, dataset)
+        self.ask(mouth or call.caller, command, on, dataset)
 
     # saying
 
@@ -373,12 +396,12 @@ class AnyCallBack(RuleBasedStateMachine):
             mouth.peer.goes_on(part)
 
     def answering(self) -> list[Mouth]:
-        mouths = (each for call in self.calls for each in call.upstreams)
+        mouths = (each for call in self.calls for each in call.mouths)
         return [each for each in mouths if each.can_speak and each.due]
 
     @precondition(lambda self: self.answering())
     @rule(data=st.data(), status=st.sampled_from(STATUSES))
-    def an_upstream_answers(self, data, status) -> None:
+    def somebody_answers(self, data, status) -> None:
         self.answer(pick(data, self.answering()), status)
 
     def answer(self, mouth: Mouth, status: int) -> None:
@@ -474,7 +497,8 @@ class AnyCallBack(RuleBasedStateMachine):
         if message.command.field == F.N_ACTION_RQ:
             assert requester == Requester(call.title, "RELAY"), "it is another's"
         else:
-            assert mouth.pool == POOLS[requester.calling], "a report to another"
+            its = POOLS[call.title] if mouth is call.caller else mouth.pool
+            assert its == POOLS[requester.calling], "a report to another"
 
     # what the bank, the table and the clock do
 
@@ -583,7 +607,7 @@ class AnyCallBack(RuleBasedStateMachine):
             if mouth.rest is not None and not mouth.peer.is_over:
                 next(self.tokens)
                 self.go_on(mouth, len(mouth.rest))
-            if mouth in call.upstreams and mouth.can_speak and mouth.due:
+            if mouth.can_speak and mouth.due:
                 self.answer(mouth, 0xA700)
 
     def teardown(self) -> None:
