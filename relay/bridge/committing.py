@@ -78,7 +78,7 @@ class Commitment:
             then.go(operation)
         else:
             why = "a storage commitment request that could not be written down"
-            self.forwarding.fail(operation, then, Status.RESOURCE_LIMITATION, why)
+            self.forwarding.fail_for_now(operation, then, why)
 
     def _find(self, operation: Operation, then: Next, uid: str | None) -> None:
         if uid is None or self.transactions is None:

@@ -8,8 +8,9 @@ import attrs
 import pytest
 
 from relay.bridge.addressing import Registers
-from relay.bridge.ports import ContextRefused, Negotiated, Requester, Unavailable
+from relay.bridge.ports import ContextRefused, Negotiated, Requester, Terms, Unavailable
 from relay.bridge.pressure import HELD_MAXIMUM
+from relay.policy.affinity import by_association
 from relay.policy.routing import Route
 from relay.policy.showing import Showing
 from relay.wire.command import CommandField as F
@@ -149,6 +150,18 @@ def test_what_cannot_be_written_down_does_not_leave(table):
     assert list(its.outcome.notes) == [
         "a storage commitment request that could not be written down"
     ]
+
+
+def test_a_modality_that_takes_any_status_for_final_is_aborted_instead(table):
+    table.keeps = False
+    its = crossing(table)
+    its.bank.granted = Terms(by_association, aborts=True)
+    its.asks(associate(contexts_of({11: COMMITMENT}), calling="CT_1"))
+    asked, _ = its.bank.asked["archive"]
+    its.bank.answer("archive", Negotiated("a", accepting(asked.offer), ROOMY))
+    its.since()
+    its.caller.says(ACTION, DATASET, on=11)
+    assert its.since() == ["caller aborted 2,0"]
 
 
 @pytest.mark.parametrize("dataset", [element(8, 0x1199, "nothing"), element(8, 0x1195, "")])
