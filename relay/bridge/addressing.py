@@ -63,6 +63,16 @@ class Addressing:
         else:
             then.go(operation)
 
+    def call_back(self, operation: Operation, then: Next) -> None:
+        """An upstream's operation, on an association that is leased for this crossing."""
+        legs = (each for each in self.legs if each.berth_of(operation.invoker) is not None)
+        leg = next(legs, None)
+        is_report = operation.field == CommandField.N_EVENT_REPORT_RQ
+        if is_report and leg is not None and self._is_for_another(operation, leg):
+            self.commitment.report_here(operation, then)
+        else:
+            then.go(operation)
+
     def close(self) -> None:
         """The crossing is over."""
         self.forwarding.is_over = True

@@ -42,6 +42,26 @@ class Commitment:
         """An N-EVENT-REPORT for whoever asked."""
         read_uid(operation, partial(self._find, operation, then))
 
+    def report_here(self, operation: Operation, then: Next) -> None:
+        """An N-EVENT-REPORT on an association that was leased for this crossing. The archive knows
+        several by the title that it was shown: it might be another's."""
+        read_uid(operation, partial(self._whose, operation, then))
+
+    def _whose(self, operation: Operation, then: Next, uid: str | None) -> None:
+        if uid is None or self.transactions is None:
+            self._here(operation, then, None)
+        else:
+            self.transactions.find(uid, partial(self._here, operation, then))
+
+    def _here(self, operation: Operation, then: Next, requester: Requester | None) -> None:
+        if self.forwarding.is_over or operation.invoker.lane.is_closed:
+            return
+        if requester is not None and requester.calling == self.forwarding.who.calling:
+            then.go(operation)
+        else:
+            why = "a report of a storage commitment that this caller has not asked for"
+            self.forwarding.fail(operation, then, Status.PROCESSING_FAILURE, why)
+
     def _remember(self, operation: Operation, then: Next, uid: str | None) -> None:
         if uid is None or self.transactions is None:
             why = "a storage commitment request without a Transaction UID"
@@ -58,7 +78,7 @@ class Commitment:
             then.go(operation)
         else:
             why = "a storage commitment request that could not be written down"
-            self.forwarding.fail(operation, then, Status.RESOURCE_LIMITATION, why)
+            self.forwarding.fail_for_now(operation, then, why)
 
     def _find(self, operation: Operation, then: Next, uid: str | None) -> None:
         if uid is None or self.transactions is None:

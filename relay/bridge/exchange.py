@@ -80,10 +80,11 @@ class Exchange:
 
     def __attrs_post_init__(self) -> None:
         self._attempts = Attempts(self.upstreams, self.clock, self.outcome, self)
-        then = Next(self._attempts.obtain, self.refuse)
+        then = Next(self._attempts.obtain, self.refuse, self._attempts.fail)
         start = partial(self.addressing.start, then=then)
         self._of_caller = Window(start, self._caller_may_go_on, self.window)
-        self._of_upstreams = Window(self._call_back)
+        back = Next(self._call_back, self.refuse, self.give_up)
+        self._of_upstreams = Window(partial(self.addressing.call_back, then=back))
 
     @property
     def is_idle(self) -> bool:

@@ -17,10 +17,12 @@ from relay.wire.pdu import ae_field
 
 @attrs.frozen
 class Next:
-    """What becomes of an operation: it goes on to its leg, or is answered with a failure."""
+    """What becomes of an operation: it goes on to its leg, or is answered with a status, or has
+    failed for now, which is told as its pool wants it told (policy/failing.py)."""
 
     go: Callable[[Operation], None]
     refuse: Callable[[Operation, Status], None]
+    fail: Callable[[Operation], None]
 
 
 @attrs.define(eq=False)
@@ -38,6 +40,11 @@ class Forwarding:
         """Answer it with `status`; `why` is for the log."""
         self.outcome.note(why)
         then.refuse(operation, status)
+
+    def fail_for_now(self, operation: Operation, then: Next, why: str) -> None:
+        """It could be performed at another time; `why` is for the log."""
+        self.outcome.note(why)
+        then.fail(operation)
 
     def go_to(self, operation: Operation, then: Next, title: str, shown: str | None = None) -> None:
         """On to whoever answers to `title`; there the relay shows itself as `shown`, if given."""

@@ -55,8 +55,7 @@ class Relocation:
             return
         operation.readdress({MOVE_DESTINATION: ae(alias)})
         if moving.aliases is None and not self._begin(operation, destination, moving, leg):
-            status = Status.OUT_OF_RESOURCES_SUBOPERATIONS
-            self.forwarding.fail(operation, then, status, "too many moves under way")
+            self.forwarding.fail_for_now(operation, then, "too many moves under way")
             return
         then.go(operation)
 

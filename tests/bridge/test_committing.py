@@ -8,8 +8,9 @@ import attrs
 import pytest
 
 from relay.bridge.addressing import Registers
-from relay.bridge.ports import ContextRefused, Negotiated, Requester, Unavailable
+from relay.bridge.ports import ContextRefused, Negotiated, Requester, Terms, Unavailable
 from relay.bridge.pressure import HELD_MAXIMUM
+from relay.policy.affinity import by_association
 from relay.policy.routing import Route
 from relay.policy.showing import Showing
 from relay.wire.command import CommandField as F
@@ -151,6 +152,18 @@ def test_what_cannot_be_written_down_does_not_leave(table):
     ]
 
 
+def test_a_modality_that_takes_any_status_for_final_is_aborted_instead(table):
+    table.keeps = False
+    its = crossing(table)
+    its.bank.granted = Terms(by_association, aborts=True)
+    its.asks(associate(contexts_of({11: COMMITMENT}), calling="CT_1"))
+    asked, _ = its.bank.asked["archive"]
+    its.bank.answer("archive", Negotiated("a", accepting(asked.offer), ROOMY))
+    its.since()
+    its.caller.says(ACTION, DATASET, on=11)
+    assert its.since() == ["caller aborted 2,0"]
+
+
 @pytest.mark.parametrize("dataset", [element(8, 0x1199, "nothing"), element(8, 0x1195, "")])
 def test_a_request_without_a_transaction_uid_does_not_leave(table, dataset):
     its = modality(table)
@@ -279,3 +292,57 @@ def test_without_a_table_nobody_asks_in_anothers_place():
     its = modality(None)
     its.caller.says(ACTION, DATASET, on=11)
     assert statuses(its) == [0x0110]
+
+
+# a report on an association that was leased for a modality
+
+
+def asked_for(table, calling="CT_1", uid=UID):
+    """A modality's crossing, and the archive's association that its request went by."""
+    its = modality(table, calling)
+    its.caller.says(ACTION, element(8, 0x1195, uid), on=11)
+    a = its.lends("a", {11: COMMITMENT})
+    a.says(reply(F.N_ACTION_RQ), on=11)
+    its.since()
+    return its, a
+
+
+def test_a_report_on_the_same_association_goes_back_on_it(table):
+    its, a = asked_for(table)
+    a.says(REPORT, DATASET, on=11)
+    assert its.since() == ["caller 11: N-EVENT-REPORT-RQ 5 +", f"caller 11: {text(DATASET)}"]
+    its.caller.says(reply(F.N_EVENT_REPORT_RQ, 5), on=11)
+    assert its.since() == ["a 11: N-EVENT-REPORT-RSP 5 0000"]
+
+
+@pytest.mark.parametrize("dataset", [DATASET, element(8, 0x1199, "nothing")])
+def test_a_report_of_anothers_commitment_is_not_delivered_there(table, dataset):
+    asked_for(table)
+    its, a = asked_for(table, "CT_2", "2.25.5678")
+    a.says(REPORT, dataset, on=11)
+    assert its.since() == ["a 11: N-EVENT-REPORT-RSP 5 0110"]
+    its.release()
+    assert list(its.outcome.notes) == [
+        "a report of a storage commitment that this caller has not asked for"
+    ]
+
+
+@pytest.mark.parametrize("end", ["release", "lose", "falls"])
+def test_who_has_gone_before_it_is_known_whose_a_report_is_gets_nothing(table, end):
+    its, a = asked_for(table)
+    table.answers = False
+    a.begins(REPORT, DATASET, on=11)
+    getattr(a if end == "falls" else its, end)()
+    its.since()
+    table.answer()
+    assert its.since() == []
+
+
+def test_who_is_shown_itself_gets_what_its_archive_reports(table):
+    its = modality(table, routes=(Route("archive", "RELAY"),))
+    its.caller.says(ACTION, DATASET, on=11)
+    a = its.lends("a", {11: COMMITMENT})
+    a.says(reply(F.N_ACTION_RQ), on=11)
+    its.since()
+    a.says(REPORT, DATASET, on=11)
+    assert its.since()[0] == "caller 11: N-EVENT-REPORT-RQ 5 +"
