@@ -69,7 +69,7 @@ class Addressing:
         leg = next(legs, None)
         is_report = operation.field == CommandField.N_EVENT_REPORT_RQ
         if is_report and leg is not None and self._is_for_another(operation, leg):
-            self.commitment.report_here(operation, then)
+            self._commitment.report_here(operation, then)
         else:
             then.go(operation)
 

@@ -93,9 +93,12 @@ class Attempts:
         operation.perform(performer, performed_on)
 
     def _unobtainable(self, operation: Operation, why: ContextRefused | Unavailable) -> None:
+        pool = self._leg(operation).asked.pool
         if isinstance(why, ContextRefused):
+            self.outcome.note(f"pool {pool} does not take it")
             self.user.refuse(operation, context_refused_status(operation.field))
         else:
+            self.outcome.note(f"pool {pool} cannot be reached")
             self.fail(operation)
 
     # while it is performed
