@@ -31,6 +31,10 @@ STORAGE = "storage"
 COMMITMENT = "1.2.840.10008.1.20.1"
 """Storage Commitment Push Model SOP Class (PS3.4 J.3)."""
 
+MOST_ASKED = 16
+"""Destinations that are asked for what an archive may send them. They answer one after another, and
+whoever moves says how many there are; the others find out with their first object."""
+
 
 @attrs.frozen
 class Plan:
@@ -131,14 +135,17 @@ class Directory:
     ) -> dict[int, tuple[Way, ...]]:
         if not awaited or caller.called != self.title:
             return {}
-        moved: dict[int, dict[Way, None]] = {}
+        moved: dict[int, tuple[Way, ...]] = {}
         for each in contexts:
-            if service_of(each.abstract_syntax) == STORAGE:
-                ways = (self.way_to(caller, title, each.abstract_syntax) for title in awaited)
-                moved[each.id] = dict.fromkeys(way for way in ways if way is not None)
-                if moved[each.id] and each.id in own:
-                    moved[each.id][own[each.id]] = None
-        return {each: tuple(its) for each, its in moved.items() if its}
+            if service_of(each.abstract_syntax) != STORAGE:
+                continue
+            ways = (self.way_to(caller, title, each.abstract_syntax) for title in awaited)
+            # The last ones: an archive calls for what it has been asked just now.
+            its = tuple(dict.fromkeys(way for way in ways if way is not None))[-MOST_ASKED:]
+            if its:
+                mine = (own[each.id],) if each.id in own else ()
+                moved[each.id] = tuple(dict.fromkeys((*its, *mine)))
+        return moved
 
 
 def _serves_any(route: Route, archives: Collection[str]) -> bool:
