@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import cast
 
@@ -82,7 +83,9 @@ class Checking(TestCase):
 
 class Files(TestCase):
     def file(self, text):
-        path = Path(self.mktemp())
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = Path(folder.name) / "secrets"
         path.write_bytes(text)
         return path
 

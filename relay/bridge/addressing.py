@@ -38,7 +38,7 @@ class Registers:
     transactions: Transactions | None = None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Addressing:
     """Addresses the operations of the caller of that crossing which `forwarding` is of."""
 

@@ -26,7 +26,7 @@ from relay.wire.reader import Fragments
 TRANSACTION_UID = 0x00081195
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Commitment:
     """Sees to the storage commitment of one crossing. Without `transactions` nobody may ask for it
     in another's place."""

@@ -289,6 +289,9 @@ class Exchange:
 
     def requested(self, operation: Operation) -> None:
         """All of the request has left."""
+        if self._closed:
+            # It was in line when the crossing came to an end: nobody will answer it.
+            return
         if not operation.has_left:
             self._count(operation.invoker, operation.request)
         operation.has_left, operation.requested_at = True, self.clock.seconds()

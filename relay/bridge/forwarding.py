@@ -25,7 +25,7 @@ class Next:
     fail: Callable[[Operation], None]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Forwarding:
     """Forwards the operations of one crossing, whose caller is `who`."""
 

@@ -16,7 +16,7 @@ Make: TypeAlias = Callable[[Way, Offer, str | None], Leg]
 as it was accepted; and with the upstream that accepted them, if one did."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Legs:
     """All legs of one crossing. `late` are the caller's contexts whose messages find their own way
     each (policy/planning.py), as they were accepted."""

@@ -33,7 +33,7 @@ from relay.wire.elements import (
 from relay.wire.pdu import ae_title
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Relocation:
     """Readdresses the C-MOVEs of one crossing, and the sub-operations that it is for."""
 

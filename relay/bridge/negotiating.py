@@ -40,7 +40,7 @@ class Agreed:
         return min((each.maximum for each in self.parts), default=LARGEST_MAXIMUM_LENGTH)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Negotiation:
     """Has `offer` answered as `plan` says; `ask` has one pool asked, and gives a way to call it
     off. `done` is called once, maybe before `start` returns: with a pool's own rejection where none

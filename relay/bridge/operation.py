@@ -39,7 +39,7 @@ class Operation:
     context: Context
     command: CommandSet
     request: Delivery
-    leg: Leg | None = None
+    leg: Leg | None = attrs.field(default=None, repr=False)
     berth: Berth | None = None
     performer: Party | None = None
     performed_on: int = 0
@@ -60,7 +60,7 @@ class Operation:
     timer: Timer | None = None
     sent_id: int | None = None
     """Message ID of the request as the performer sees it, where that is another one."""
-    ended: Callable[[], None] | None = None
+    ended: Callable[[], None] | None = attrs.field(default=None, repr=False)
     command_set: bytes = attrs.field(init=False, repr=False)
     """The request's, as its invoker sent it."""
 

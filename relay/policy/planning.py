@@ -31,6 +31,10 @@ STORAGE = "storage"
 COMMITMENT = "1.2.840.10008.1.20.1"
 """Storage Commitment Push Model SOP Class (PS3.4 J.3)."""
 
+MOST_ASKED = 16
+"""Destinations that are asked for what an archive may send them. They answer one after another, and
+whoever moves says how many there are; the others find out with their first object."""
+
 
 @attrs.frozen
 class Plan:
@@ -139,9 +143,11 @@ class Directory:
         if not awaited or caller.called != self.title:
             return {}
         moved: dict[int, tuple[Way, ...]] = {}
+        # The last ones: an archive calls for what it has been asked just now.
+        titles = awaited[-MOST_ASKED:]
         for each in contexts:
             if service_of(each.abstract_syntax) == STORAGE:
-                ways = [self.way_to(caller, title, each.abstract_syntax) for title in awaited]
+                ways = [self.way_to(caller, title, each.abstract_syntax) for title in titles]
                 if any(ways):
                     ways.append(found.way_of(each.id))
                     moved[each.id] = tuple(dict.fromkeys(way for way in ways if way is not None))

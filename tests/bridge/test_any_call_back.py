@@ -628,6 +628,6 @@ class AnyCallBack(RuleBasedStateMachine):
 
 
 AnyCallBack.TestCase.settings = settings(
-    max_examples=250, stateful_step_count=70, suppress_health_check=list(HealthCheck)
+    max_examples=150, stateful_step_count=70, suppress_health_check=list(HealthCheck)
 )
 TestAnyCallBack = AnyCallBack.TestCase

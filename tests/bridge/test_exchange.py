@@ -1420,3 +1420,15 @@ def test_no_command_set_makes_the_relay_say_success(command_set, control):
     crossing = established()
     crossing.caller.feeds(p_data(pdv(3, control, command_set)))
     assert not [each for each in crossing.since() if each.endswith("0000")]
+
+
+def test_nobody_is_waited_for_on_account_of_a_request_that_was_in_line_at_the_end():
+    routes = (Route("archive", services=frozenset({"query-retrieve"})), Route("commitment"))
+    crossing = established(routes=routes)
+    crossing.caller.says(request(F.N_ACTION_RQ, 1, COMMITMENT), "INSTANCES", on=11)
+    crossing.lends("c").says(reply(F.N_ACTION_RQ), on=11)
+    crossing.caller.says(QUERY, "NAME", on=5)
+    crossing.lends("a").begins(MATCH, "ONE", on=5)
+    crossing.bank.lent[0].says(request(F.N_EVENT_REPORT_RQ, 9, COMMITMENT, dataset=False), on=11)
+    crossing.release()
+    assert crossing.clock.getDelayedCalls() == []

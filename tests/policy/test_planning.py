@@ -6,10 +6,10 @@ import attrs
 import pytest
 
 from relay.policy.admission import CALLED_NOT_RECOGNIZED, CALLING_NOT_RECOGNIZED
-from relay.policy.planning import Directory, Plan
+from relay.policy.planning import MOST_ASKED, Directory, Plan
 from relay.policy.proposing import AssociationPolicy
 from relay.policy.routing import Caller, Route, Way
-from relay.policy.showing import Showing, Titles
+from relay.policy.showing import ShowCalled, Showing, Titles
 from relay.wire.items import ContextResult
 from relay.wire.pdu import AssociateRJ, ae_field
 from tests.doubles import COMMITMENT, FIND, WORKLIST, contexts_of
@@ -90,6 +90,14 @@ def test_what_an_archive_sends_of_its_own_accord_has_its_way_beside_them():
     assert (pools(found), found.late) == ({1: ["ct1", "vna"]}, {1: found.ways_of(1)})
     found = plan({1: CT_IMAGE_STORAGE}, directory, "PACS", awaited=("X",))
     assert (pools(found), found.late) == ({1: ["vna"]}, {})
+
+
+def test_so_many_destinations_are_asked_and_no_more_those_of_the_last_moves():
+    anybody = Route("any", "*", showing=Showing(called=ShowCalled.CALLER))
+    awaited = [f"WS_{each}" for each in range(1000)]
+    found = plan({1: CT_IMAGE_STORAGE}, Directory((anybody,), title="RELAY"), awaited=awaited)
+    called = [way.titles.called for way in found.ways[1]]
+    assert called == [*map(ae_field, awaited[-MOST_ASKED:]), ae_field("RELAY")]
 
 
 def test_only_storage_is_moved():

@@ -239,6 +239,16 @@ def test_the_maximum_of_an_answer_is_what_was_announced(announced, maximum):
     assert Answer.of(OFFER, ac([], maximum_length=announced)).maximum == maximum
 
 
+def test_all_contexts_can_be_accepted_in_what_everybody_takes_or_else_the_first_syntax():
+    accepting = Answer.accepting(OFFER)
+    assert accepting.accepted == {
+        3: JPEG_LOSSLESS,
+        7: IMPLICIT_LITTLE_ENDIAN,
+        9: IMPLICIT_LITTLE_ENDIAN,
+    }
+    assert accepting.roles == OFFER.roles
+
+
 def test_all_contexts_can_be_refused_alike():
     answer = Answer.refusing(OFFER, NO_REASON)
     assert [(each.id, each.result) for each in answer.contexts] == [
