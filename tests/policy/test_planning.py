@@ -96,7 +96,7 @@ def test_so_many_destinations_are_asked_and_no_more_those_of_the_last_moves():
     anybody = Route("any", "*", showing=Showing(called=ShowCalled.CALLER))
     awaited = [f"WS_{each}" for each in range(1000)]
     found = plan({1: CT_IMAGE_STORAGE}, Directory((anybody,), title="RELAY"), awaited=awaited)
-    called = [way.titles.called for way in found.ways[1]]
+    called = [way.titles.called for way in found.late[1]]
     assert called == [*map(ae_field, awaited[-MOST_ASKED:]), ae_field("RELAY")]
 
 
