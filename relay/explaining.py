@@ -267,7 +267,7 @@ class Case:
 
     def _reports(self, late: frozenset[int]) -> Iterator[str]:
         """Whether it would be otherwise for who reports on storage commitment."""
-        reporting = self.directory.plan(self.caller, self.contexts, {COMMITMENT})
+        reporting = self.directory.plan(self.caller, self.contexts, reports=True)
         if isinstance(reporting, Plan) and reporting.late.keys() - late:
             yield "reports of storage commitment, if it proposes to be their SCP: to whoever asked"
 

@@ -33,7 +33,7 @@ from relay.bridge.ports import (
     Upstreams,
 )
 from relay.policy.admission import IDENTITY_REFUSED, UNAVAILABLE, judge
-from relay.policy.planning import Directory, Plan
+from relay.policy.planning import COMMITMENT, Directory, Plan
 from relay.policy.routing import Caller, Way
 from relay.wire.errors import AbortReason, AbortSource, ProtocolError
 from relay.wire.negotiation import LONGEST_USER_INFORMATION, Answer, Offer, acceptance, window
@@ -139,9 +139,9 @@ class Session:
     def _plan(self, who: Caller, request: AssociateRQ) -> Plan | AssociateRJ:
         awaited = self.rules.registers.moves.awaited(who.calling, self.clock.seconds())
         roles = request.user_information.roles
-        reporting = {each.sop_class_uid for each in roles if each.scp}
-        asking = {each.sop_class_uid for each in roles if each.scu}
-        return self.rules.directory.plan(who, request.contexts, reporting, awaited, asking)
+        its = [each for each in roles if each.sop_class_uid == COMMITMENT]
+        reports = any(each.scp and not each.scu for each in its)
+        return self.rules.directory.plan(who, request.contexts, reports, awaited)
 
     def _asked(self, way: Way, offer: Offer) -> Asked:
         assert self._request is not None

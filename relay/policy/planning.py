@@ -74,21 +74,22 @@ class Directory:
         self,
         caller: Caller,
         contexts: tuple[PresentationContextRQ, ...],
-        reporting: Collection[str] = (),
+        reports: bool = False,
         awaited: Sequence[str] = (),
-        asking: Collection[str] = (),
     ) -> Plan | AssociateRJ:
         """What is to become of `contexts`, or the rejection that the request deserves.
 
-        `reporting` are the abstract syntaxes for which the caller proposes to be the SCP, `asking`
-        those for which it says to be the SCU; `awaited` the destinations to which it may be moving.
+        `reports`: the caller proposes to be an SCP of storage commitment, and nothing else.
+        `awaited` are the destinations to which it may be moving.
         """
         permitted = permit(self.policies, caller.calling, caller.called, contexts)
         routed = route(self.routes, caller, permitted.contexts)
         found = Routed({}) if isinstance(routed, AssociateRJ) else routed
-        is_modality = COMMITMENT in asking or COMMITMENT not in reporting
-        late = self._reports(caller, permitted.contexts, found, is_modality)
-        late |= self._moved(caller, permitted.contexts, found, awaited)
+        late: dict[int, tuple[Way, ...]] = {}
+        if caller.called in self._masks:
+            late |= self._reports(caller, permitted.contexts, found, reports)
+        if awaited and caller.called == self.title:
+            late |= self._moved(caller, permitted.contexts, found, awaited)
         if late or found.loops:
             return _sorted_out(permitted, found, late)
         if isinstance(routed, AssociateRJ):
@@ -113,14 +114,14 @@ class Directory:
         caller: Caller,
         contexts: Sequence[PresentationContextRQ],
         found: Routed,
-        is_modality: bool,
+        reports: bool,
     ) -> dict[int, tuple[Way, ...]]:
         """The contexts on which reports are made for whoever asked. What has a way is for asking,
-        if it `is_modality` that may ask; without one, or with one that leads back, nobody can."""
-        if caller.called not in self._masks or not self._may_report(caller):
+        unless the caller `reports`; without one, or with one that leads back, nobody can ask."""
+        if not self._may_report(caller):
             return {}
         its = [each.id for each in contexts if each.abstract_syntax == COMMITMENT]
-        return {each: () for each in its if not is_modality or found.way_of(each) is None}
+        return {each: () for each in its if reports or found.way_of(each) is None}
 
     def _may_report(self, caller: Caller) -> bool:
         """Whether there is anybody for whom a report of this caller's could be."""
@@ -140,8 +141,6 @@ class Directory:
         awaited: Sequence[str],
     ) -> dict[int, tuple[Way, ...]]:
         """The contexts on which objects of moves may come, and objects of its own accord."""
-        if not awaited or caller.called != self.title:
-            return {}
         moved: dict[int, tuple[Way, ...]] = {}
         # The last ones: an archive calls for what it has been asked just now.
         titles = awaited[-MOST_ASKED:]

@@ -53,7 +53,7 @@ def permit(
     contexts: tuple[PresentationContextRQ, ...],
 ) -> Permitted:
     """What the first policy for these AE titles leaves of a proposal; without one: all of it."""
-    policy = deciding(policies, calling, called)
+    policy = deciding(policies, calling, called) if policies else None
     if policy is None:
         return Permitted(contexts)
     permitted: list[PresentationContextRQ] = []

@@ -175,10 +175,13 @@ class Fit:
     @property
     def rejection(self) -> AssociateRJ | None:
         """The one that the caller deserves if no route is for it at all."""
-        if None in self.obstacles:
-            return None
-        unknown = all(each is Criterion.CALLED for each in self.obstacles)
-        return CALLED_NOT_RECOGNIZED if unknown else CALLING_NOT_RECOGNIZED
+        return None if None in self.obstacles else rejection(self.obstacles)
+
+
+def rejection(obstacles: Iterable[Criterion | None]) -> AssociateRJ:
+    """What a caller is told for whom each route has one of these obstacles."""
+    unknown = all(each is Criterion.CALLED for each in obstacles)
+    return CALLED_NOT_RECOGNIZED if unknown else CALLING_NOT_RECOGNIZED
 
 
 def route(
@@ -188,10 +191,9 @@ def route(
 
     A rejection where no route is for this caller at all.
     """
-    fit = Fit.of(routes, caller)
-    if fit.rejection is not None:
-        return fit.rejection
-    fitting = fit.fitting
+    fitting = [each for each in routes if each.obstacle(caller) is None]
+    if not fitting:
+        return rejection(each.obstacle(caller) for each in routes)
     served: dict[Route, list[int]] = {}
     loops: set[int] = set()
     for each in contexts:

@@ -85,6 +85,8 @@ class Offer:
     def only(self, ids: Container[int]) -> Offer:
         """The part with the contexts `ids`, and with the items of their SOP classes."""
         contexts = tuple(each for each in self.contexts if each.id in ids)
+        if not (self.roles or self.extended or self.common_extended):
+            return Offer(contexts, user_identity=self.user_identity)
         named = {each.abstract_syntax for each in contexts}
         return Offer(
             contexts,
@@ -265,6 +267,8 @@ def _accepted(proposed: PresentationContextRQ) -> PresentationContextAC:
 def merged(offer: Offer, parts: Iterable[Answer]) -> Answer:
     """The answers to the parts of `offer` as one, in its order; what no part answers is refused."""
     parts = tuple(parts)
+    if len(parts) == 1 and len(parts[0].contexts) == len(offer.contexts):
+        return parts[0]
     answers = {each.id: each for part in parts for each in part.contexts}
     refused = partial(_refused, result=ContextResult.ABSTRACT_SYNTAX_NOT_SUPPORTED)
     responses = [part.user_identity_response for part in parts if part.user_identity_response]

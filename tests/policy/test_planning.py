@@ -27,8 +27,11 @@ def who(calling="WS", called="RELAY"):
     return Caller(calling, called, ae_field(calling), ae_field(called))
 
 
-def planned(sop_classes, directory=DIRECTORY, calling="WS", called="RELAY", **more):
-    return directory.plan(who(calling, called), tuple(contexts_of(sop_classes)), **more)
+def planned(
+    sop_classes, directory=DIRECTORY, calling="WS", called="RELAY", reports=False, awaited=()
+):
+    contexts = tuple(contexts_of(sop_classes))
+    return directory.plan(who(calling, called), contexts, reports, awaited)
 
 
 def plan(*args, **more):
@@ -140,7 +143,7 @@ def test_the_way_to_a_title_is_that_of_who_calls_it():
 
 
 def test_a_report_to_a_title_that_is_shown_for_others_is_for_whoever_asked():
-    found = plan({1: COMMITMENT}, calling="PACS", reporting={COMMITMENT})
+    found = plan({1: COMMITMENT}, calling="PACS", reports=True)
     assert (found.ways, found.late) == ({}, {1: ()})
 
 
@@ -172,24 +175,23 @@ def test_who_asks_for_commitment_does_not_report():
 
 
 def test_who_may_be_either_asks_if_there_is_an_archive_and_else_reports():
-    both = {"reporting": {COMMITMENT}, "asking": {COMMITMENT}}
-    found = plan({1: COMMITMENT}, **both)
+    found = plan({1: COMMITMENT})
     assert (pools(found), found.late) == ({1: ["archive"]}, {})
-    assert plan({1: COMMITMENT}, calling="PACS", **both).late == {1: ()}
+    assert plan({1: COMMITMENT}, calling="PACS").late == {1: ()}
     others = Route("archive", "RELAY", calling="CT*", showing=Showing("RELAY"))
-    assert plan({1: COMMITMENT}, Directory((others, CT_1)), **both).late == {1: ()}
+    assert plan({1: COMMITMENT}, Directory((others, CT_1))).late == {1: ()}
 
 
 def test_who_has_no_way_to_any_modality_does_not_report():
     own = Route("ct1", "CT_1", calling="PACS")
     directory = Directory((attrs.evolve(ARCHIVE, calling="CT*"), own), title="RELAY")
-    assert plan({1: COMMITMENT}, directory, "PACS", reporting={COMMITMENT}).late == {1: ()}
-    stranger = planned({1: COMMITMENT}, directory, "X", reporting={COMMITMENT})
+    assert plan({1: COMMITMENT}, directory, "PACS", reports=True).late == {1: ()}
+    stranger = planned({1: COMMITMENT}, directory, "X", reports=True)
     assert stranger is CALLING_NOT_RECOGNIZED
 
 
 def test_a_report_to_a_modalitys_own_title_goes_there():
-    found = plan({1: COMMITMENT}, calling="PACS", called="CT_1", reporting={COMMITMENT})
+    found = plan({1: COMMITMENT}, calling="PACS", called="CT_1", reports=True)
     assert (found.ways, found.late) == ({TO_CT_1: [1]}, {})
 
 
@@ -199,6 +201,6 @@ def test_a_report_beside_something_else_is_found_by_itself():
         {1: COMMITMENT, 3: FIND},
         Directory((other, CT_1, Route("x", "X", showing=Showing("RELAY")))),
         calling="PACS",
-        reporting={COMMITMENT},
+        reports=True,
     )
     assert pools(found) == {1: [], 3: ["ris"]}
