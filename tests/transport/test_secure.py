@@ -17,6 +17,7 @@ from OpenSSL import SSL
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -60,6 +61,7 @@ class Script:
     def __init__(self, recv: Any = (), send: Any = ()) -> None:
         self.left = {"recv": list(recv), "send": list(send)}
         self.calls: list[str] = []
+        self.inside = 0
         self.sent: list[bytes] = []
         self.places: list[tuple[int, int]] = []
         """In which object, and how far in it."""
@@ -72,6 +74,9 @@ class Script:
     def learn(self, tls: object) -> None: ...
     def leave(self, tls: object) -> None: ...
     def do_handshake(self) -> None: ...
+
+    def pending(self) -> int:
+        return self.inside
 
     def next(self, what: str) -> Any:
         self.calls.append(what)
@@ -269,18 +274,26 @@ def test_who_is_given_up_in_the_midst_of_its_handshake_hears_nothing_of_it(two):
     assert two.whys[0] is ConnectionAborted
 
 
-def test_nobody_negotiates_again(hand, pki):
+def test_an_archive_that_negotiates_again_is_told_no(hand, pki):
+    tls = pki.server()
+
     def old(made: SSL.Context) -> None:
         made.set_max_proto_version(SSL.TLS1_2_VERSION)
+        made.use_certificate_chain_file(str(tls.certificate))
+        made.use_privatekey_file(str(tls.key))
 
-    two = Two(hand, (Loose(context(old)), Server.of(server_options(pki.server())))).meet()
-    tls = two.near.transport.getHandle()
-    tls.renegotiate()
+    two = Two(hand, (client_security(ClientTLS(pki.ca), HOST), Loose(context(old), False))).meet()
+    near, far = (each.transport.getHandle() for each in (two.near, two.far))
+    assert far.renegotiate()
     with contextlib.suppress(SSL.Error):
-        tls.do_handshake()
+        far.do_handshake()
     hand.settle()
-    assert two.far.transport.getHandle() is None or not tls.total_renegotiations()
-    assert two.far.told.count("established") == 1
+    assert near.total_renegotiations() == 0
+
+
+def test_what_is_written_is_offered_in_one_call(two):
+    two.meet()
+    assert two.near.transport.getHandle().send(bytes(65536)) == 65536
 
 
 # what it waits for
@@ -472,6 +485,24 @@ def test_a_record_that_was_tampered_with_is_an_error_and_not_delivered(hand, str
     hand.settle(lambda: ours.why_lost)
     assert ours.heard == b""
     assert describe(ours.why_lost).startswith("TLS: ")
+
+
+def test_an_end_that_only_the_reactor_saw_was_a_cut(two):
+    two.meet().near.transport.readConnectionLost(Failure(ConnectionDone()))
+    assert two.whys[0] is ConnectionLost
+
+
+def test_what_is_inside_openssl_is_there_to_be_read(hand):
+    near, far = sockets()
+    script = Script()
+    stream = join(hand, near, Teller(), script)
+    hand.settle()
+    assert stream.is_silent()
+    script.inside = 1
+    assert not stream.is_silent()
+    stream.abortConnection()
+    hand.settle()
+    far.close()
 
 
 def test_one_direction_can_end_by_itself(two):
