@@ -25,6 +25,8 @@ from relay.transport.securing import Security
 from relay.transport.sockets import Sockets
 
 MANY_TURNS = 50_000
+LONG = 5_000
+"""Milliseconds; waited for only where a test fails."""
 TINY = 4096
 """For SO_SNDBUF and SO_RCVBUF; the kernel makes a little more of it."""
 
@@ -35,15 +37,17 @@ class Hand(EPollReactor):
     def __init__(self) -> None:
         self._now = 0.0
         super().__init__()
-        self.turns = 0
         self.idle = self.getReaders()
         """Those that are always there."""
 
     def seconds(self) -> float:
         return self._now
 
-    def ready(self) -> bool:
-        """Whether a turn would have anything to do."""
+    def ready(self, patience: int = 1) -> bool:
+        """Whether a turn would have anything to do.
+
+        The kernel has a moment to bring what is under way: `patience`, in milliseconds.
+        """
         poll = select.poll()
         events: dict[int, int] = {}
         for each in set(self.getReaders()) - self._internalReaders:
@@ -53,15 +57,22 @@ class Hand(EPollReactor):
         for number, event in events.items():
             poll.register(number, event)
         due = any(call.getTime() <= self._now for call in self.getDelayedCalls())
-        return due or bool(poll.poll(0))
+        return due or bool(poll.poll(patience))
 
-    def settle(self, enough: Callable[[], object] = lambda: False) -> None:
-        """Let everything move until nothing does, or it is enough."""
+    def settle(self, enough: Callable[[], object] | None = None) -> None:
+        """Let everything move until nothing does, or until it is enough where that is given."""
+        patience = 0 if enough is None else LONG
         for _ in range(MANY_TURNS):
-            if enough() or not self.ready():
+            if enough is not None and enough():
                 return
-            self.turns += 1
-            self.iterate(0)
+            if self.ready():
+                self.iterate(0)
+            elif patience:
+                patience -= 1
+            elif enough is None:
+                return
+            else:
+                raise AssertionError("it comes to rest before it is enough")
         raise AssertionError("it never comes to rest")
 
     def wait(self, seconds: float) -> None:
