@@ -188,7 +188,13 @@ class Connector:
             connection.close()
             self._stop_if_idle()
             return
-        self._stream = stream = self._make(connection, protocol, self._lost)
+        try:
+            self._stream = stream = self._make(connection, protocol, self._lost)
+        except Exception:
+            log.err()
+            connection.close()
+            self._failed(Failure())
+            return
         try:
             protocol.makeConnection(stream)
         except Exception:

@@ -209,6 +209,12 @@ class SecureStream(Stream):
         except SSL.Error as error:
             return _reason(error)
 
+    @property
+    def _takes_more(self) -> bool:
+        """Whether what is written is to be sent at all; behind a goodbye nothing can be."""
+        is_over = self._has_shut or (self.disconnecting and self.producer is None)
+        return super()._takes_more and not is_over
+
     def is_silent(self) -> bool:
         """Whether nothing is there to be read, in OpenSSL or in the socket."""
         return super().is_silent() and (self._tls is None or not self._tls.pending())

@@ -19,7 +19,7 @@ from typing import Protocol
 import attrs
 from OpenSSL import SSL, crypto
 from service_identity import VerificationError
-from service_identity.hazmat import DNS_ID, IPAddress_ID, ServiceID, verify_service_identity
+from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
 from service_identity.pyopenssl import extract_patterns
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.ssl import CertificateOptions
@@ -152,7 +152,7 @@ def _judging(host: str) -> _Judge:
 
 
 def _verify(certificate: crypto.X509, host: str) -> None:
-    wanted: ServiceID = IPAddress_ID(host) if _is_address(host) else DNS_ID(host)
+    wanted: IPAddress_ID | DNS_ID = IPAddress_ID(host) if _is_address(host) else DNS_ID(host)
     verify_service_identity(extract_patterns(certificate), [wanted], [])
 
 

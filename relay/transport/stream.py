@@ -18,8 +18,9 @@ connection meanwhile; and what the peer said before it left may still be there t
 kept, and the reactor is told when it next asks.
 
 Fairness. In one turn of the reactor a connection reads at most READ_LIMIT bytes, and writes at most
-WRITE_LIMIT, however much more there is: then it is the others' turn. Who writes more within one
-turn fills the transport, and is told so, as if the peer did not take it.
+WRITE_LIMIT, however much more there is: then it is the others' turn. (What was written is counted
+until the reactor has next been asked for a turn to write in: when it takes turns a transport cannot
+know.) Who writes more fills the transport, and is told so, as if the peer did not take it.
 
 Producers, pausing and the high-water mark are those of twisted.internet.abstract.FileDescriptor.
 """

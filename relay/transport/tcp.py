@@ -73,8 +73,9 @@ class SocketTransport(FileDescriptor):
 
     def loseWriteConnection(self) -> None:
         """Once all that was written has left, say that no more will come; go on reading."""
-        self._ends_writing = True
-        self.startWriting()
+        if self._is_alive:
+            self._ends_writing = True
+            self.startWriting()
 
     def abortConnection(self) -> None:
         """Reset the connection; nothing more is sent or told."""
@@ -113,7 +114,9 @@ class SocketTransport(FileDescriptor):
             return
         FileDescriptor.connectionLost(self, reason)
         self._close(is_reset=reason.check(ConnectionAborted) is not None)
-        self.protocol.connectionLost(reason)
+        # They hold each other no longer than they have to.
+        protocol, self.protocol = self.protocol, None
+        protocol.connectionLost(reason)
         self._lost(reason)
 
     def _close(self, is_reset: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from relay.transport.securing import Security
 from relay.transport.sockets import Sockets
 from tests.transport.hand import Hand, Teller, by_hand
 
@@ -240,6 +241,25 @@ def test_ipv6_is_spoken(hand):
 
 
 class Raising(SynchronousTestCase):
+    def test_a_transport_that_cannot_be_made_is_logged_and_is_a_failure_to_connect(self):
+        class Oops(Exception):
+            pass
+
+        class Unfit:
+            is_client = True
+
+            def over(self, connection: socket.socket) -> Any:
+                raise Oops
+
+        with by_hand() as hand, socket.create_server(("127.0.0.1", 0)) as server:
+            factory, security = Noting(Teller()), cast(Security, Unfit())
+            Sockets(hand, security).connectTCP("127.0.0.1", server.getsockname()[1], factory)
+            hand.settle()
+            self.assertEqual(factory.told, ["start", "connecting", "connected", "failed", "stop"])
+            self.assertIs(factory.reason, Oops)
+            self.assertEqual(factory.teller.told, [])
+            self.assertEqual(len(self.flushLoggedErrors(Oops)), 1)
+
     def test_what_a_protocol_raises_when_it_is_connected_is_logged_and_loses_it(self):
         class Oops(Exception):
             pass

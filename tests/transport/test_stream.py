@@ -241,6 +241,28 @@ def test_who_closes_hears_no_more(two):
     assert two.whys[0] is ConnectionDone
 
 
+def test_what_is_written_behind_a_close_does_no_harm(two):
+    two.meet()
+    two.near.transport.loseConnection()
+    two.near.transport.write(b"too late")
+    two.far.transport.pauseProducing()
+    two.hand.settle()
+    two.near.transport.write(b"much too late")
+    two.near.transport.loseWriteConnection()
+    two.far.transport.resumeProducing()
+    two.hand.settle()
+    assert two.whys == (ConnectionDone, ConnectionDone)
+    assert bytes(two.far.heard) in (b"", b"too late")
+
+
+def test_ends_let_go_of_their_protocols(two):
+    two.meet()
+    stream = two.near.transport
+    stream.loseConnection()
+    two.hand.settle()
+    assert stream.protocol is None
+
+
 def test_what_is_written_to_a_connection_that_is_lost_goes_nowhere(two):
     stream = two.meet().near.transport
     stream.abortConnection()
