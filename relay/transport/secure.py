@@ -163,12 +163,14 @@ class SecureStream(Stream):
     # data
 
     def _read(self) -> BaseException | None:
-        assert self._tls is not None
+        tls = self._tls
+        if tls is None:
+            return None
         records: list[bytes] = []
-        room, why = READ_LIMIT, None
+        room, why, is_goodbye = READ_LIMIT, None, False
         try:
             while room >= RECORD:
-                record = self._tls.recv(RECORD)
+                record = tls.recv(RECORD)
                 records.append(record)
                 room -= len(record)
         except SSL.WantReadError:
@@ -177,13 +179,16 @@ class SecureStream(Stream):
             self._reads_by_writing = True
             self._look()
         except SSL.ZeroReturnError:
-            why = self._said_goodbye()
+            is_goodbye = True
         except SSL.Error as error:
             why = CONNECTION_DONE if self._has_shut else _reason(error)
         if records:
             self._learn()
             self._deliver(records[0] if len(records) == 1 else b"".join(records))
-        return why if self._is_alive else None
+        if not self._is_alive:
+            return None
+        # Behind what was delivered: that may have had an answer.
+        return self._said_goodbye() if is_goodbye else why
 
     def _learn(self) -> None:
         """A session can be taken up again once something has come: the tickets came before it."""

@@ -127,7 +127,7 @@ class Stream(SocketTransport):
             self.producer.resumeProducing()
         elif self.disconnecting:
             return self._end()
-        elif self._ends_writing:
+        elif self._ends_writing and not self._has_ended_writing:
             self._end_writing()
         return None
 

@@ -58,8 +58,8 @@ class Script:
 
     is_client = True
 
-    def __init__(self, recv: Any = (), send: Any = ()) -> None:
-        self.left = {"recv": list(recv), "send": list(send)}
+    def __init__(self, **steps: Any) -> None:
+        self.left = {what: list(each) for what, each in steps.items()}
         self.calls: list[str] = []
         self.inside = 0
         self.sent: list[bytes] = []
@@ -73,14 +73,20 @@ class Script:
     def judge(self, tls: object) -> None: ...
     def learn(self, tls: object) -> None: ...
     def leave(self, tls: object) -> None: ...
-    def do_handshake(self) -> None: ...
+
+    def do_handshake(self) -> None:
+        self.next("do_handshake")
+
+    def shutdown(self) -> bool:
+        return bool(self.next("shutdown"))
 
     def pending(self) -> int:
         return self.inside
 
     def next(self, what: str) -> Any:
         self.calls.append(what)
-        given = self.left[what].pop(0) if self.left[what] else None
+        left = self.left.get(what)
+        given = left.pop(0) if left else None
         if isinstance(given, Exception):
             raise given
         return given
@@ -89,7 +95,8 @@ class Script:
         given: bytes | None = self.next("recv")
         if given is None:
             with contextlib.suppress(BlockingIOError):
-                self.connection.recv(size)
+                if not self.connection.recv(size):
+                    raise SSL.SysCallError(-1, "Unexpected EOF")
             raise SSL.WantReadError
         return given
 
@@ -328,7 +335,7 @@ def test_a_read_that_has_to_write_waits_until_it_can_and_does_not_spin(hand):
     full_and_there(near, far)
     stream.resumeProducing()
     hand.settle()
-    assert script.calls == ["recv"]
+    assert script.calls == ["do_handshake", "recv"]
     assert (hand.getReaders(), hand.getWriters()) == (hand.idle, [stream])
     far.recv(1 << 20)
     hand.settle(lambda: teller.heard)
@@ -418,6 +425,113 @@ def test_a_goodbye_is_answered_and_is_a_good_end(hand, stranger):
     assert ours.heard == b"hello"
     assert ours.why_lost is not None
     assert ours.why_lost.check(ConnectionDone)
+
+
+def test_what_is_said_before_a_goodbye_is_answered(hand, stranger):
+    peer, ours = stranger
+    ours.on["data"] = lambda: ours.transport.write(b"answer")
+    peer.tls.write(b"hello")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        peer.tls.unwrap()
+    peer.flush()
+    hand.settle(lambda: ours.why_lost)
+    assert ours.why_lost.check(ConnectionDone)
+    peer.take()
+    assert peer.tls.read(100) == b"answer"
+
+
+def closing(hand: Hand, *steps: Any) -> tuple[Teller, Script, Any]:
+    """A connection that is being closed, where OpenSSL's part takes these steps."""
+    (near, far), teller = sockets(), Teller()
+    script = Script(shutdown=steps)
+    stream = join(hand, near, teller, script)
+    hand.settle()
+    stream.loseConnection()
+    hand.settle()
+    return teller, script, far
+
+
+def test_a_goodbye_that_does_not_go_is_tried_again(hand):
+    teller, script, far = closing(hand, SSL.WantWriteError(), SSL.WantWriteError(), False)
+    assert script.calls.count("shutdown") == 3
+    assert teller.why_lost is None
+    teller.transport.startWriting()
+    hand.settle()
+    assert script.calls.count("shutdown") == 3
+    hand.wait(CLOSING_TIMEOUT)
+    assert teller.why_lost is not None
+    assert teller.why_lost.check(ConnectionDone)
+    far.close()
+
+
+@pytest.mark.parametrize("step", [True, SSL.Error([("", "", "bad")])], ids=["said", "error"])
+def test_a_goodbye_that_is_said_already_or_cannot_be_is_not_waited_for(hand, step):
+    teller, _, far = closing(hand, step)
+    assert teller.why_lost is not None
+    assert teller.why_lost.check(ConnectionDone)
+    far.close()
+
+
+def test_a_goodbye_that_was_said_in_one_direction_is_waited_for(hand):
+    teller, _, far = closing(hand, SSL.WantReadError())
+    assert teller.why_lost is None
+    far.close()
+    hand.settle(lambda: teller.why_lost)
+
+
+@pytest.mark.parametrize("step", [SSL.WantWriteError(), SSL.Error([])], ids=["later", "never"])
+def test_the_end_of_one_direction_may_have_to_wait(hand, step):
+    (near, far), teller = sockets(), Teller()
+    script = Script(shutdown=[step])
+    stream = join(hand, near, teller, script)
+    hand.settle()
+    stream.loseWriteConnection()
+    hand.settle()
+    assert script.calls.count("shutdown") == (2 if isinstance(step, SSL.WantWriteError) else 1)
+    assert teller.why_lost is None
+    stream.abortConnection()
+    assert stream.doRead() is None
+    assert stream.doWrite() is None
+    hand.settle()
+    far.close()
+
+
+@pytest.mark.parametrize("what", ["recv", "send"])
+def test_what_waited_for_the_other_direction_may_fail_in_it(hand, what):
+    (near, far), teller = sockets(), Teller()
+    other = {"recv": SSL.WantWriteError(), "send": SSL.WantReadError()}[what]
+    stream = join(hand, near, teller, Script(**{what: [other, SSL.Error([("", "", "bad")])]}))
+    hand.settle()
+    with contextlib.suppress(BrokenPipeError):
+        far.send(b"x")
+    stream.write(b"x")
+    hand.settle(lambda: teller.why_lost)
+    assert teller.why_lost is not None
+    assert describe(teller.why_lost) == "TLS: bad"
+    far.close()
+
+
+def test_a_handshake_may_have_to_write_before_it_reads(hand):
+    (near, far), teller = sockets(), Teller()
+    script = Script(do_handshake=[SSL.WantReadError(), SSL.WantWriteError(), None])
+    stream = join(hand, near, teller, script)
+    hand.settle()
+    assert (stream in hand.getReaders(), hand.getWriters()) == (True, [])
+    far.send(b"x")
+    hand.settle(lambda: "established" in teller.told)
+    assert script.calls[:3] == ["do_handshake"] * 3
+    stream.abortConnection()
+    hand.settle()
+    far.close()
+
+
+def test_an_error_that_says_nothing_is_a_cut(hand):
+    (near, far), teller = sockets(), Teller()
+    join(hand, near, teller, Script(do_handshake=[SSL.Error([])]))
+    hand.settle()
+    assert teller.why_lost is not None
+    assert teller.why_lost.check(ConnectionLost)
+    far.close()
 
 
 def test_a_close_says_goodbye_and_waits_for_it_to_be_said_back(hand, stranger):
