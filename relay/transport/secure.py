@@ -145,7 +145,10 @@ class SecureStream(Stream):
         except SSL.WantWriteError:
             self._look_for(reads=False, writes=True)
         except (SSL.Error, VerificationError, CertificateError) as error:
-            return _reason(error)
+            why = _reason(error)
+            if why is error:
+                self._security.failed()
+            return why
         else:
             return self._established()
         return None

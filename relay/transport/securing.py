@@ -44,6 +44,9 @@ class Security(Protocol):
     def judge(self, tls: SSL.Connection) -> None:
         """The handshake is complete. Raises VerificationError where the peer is the wrong one."""
 
+    def failed(self) -> None:
+        """A handshake has failed, and not because the connection was cut."""
+
     def learn(self, tls: SSL.Connection) -> None:
         """The peer has sent something: whatever of the session is worth keeping is there."""
 
@@ -72,6 +75,9 @@ class Server:
     def judge(self, tls: SSL.Connection) -> None:
         """All that there is to be said against a caller OpenSSL has said."""
 
+    def failed(self) -> None:
+        """It is the caller's to try again."""
+
     def learn(self, tls: SSL.Connection) -> None:
         """Sessions are for the caller to keep."""
 
@@ -87,6 +93,8 @@ class Client:
     host: str
     session: SSL.Session | None = None
     """The one to be taken up again."""
+    resumes: bool = True
+    """Whether sessions are taken up again at all."""
     is_client = True
 
     @classmethod
@@ -115,9 +123,19 @@ class Client:
             raise VerificationError(errors=[])
         _verify(certificate, self.host)
 
+    def failed(self) -> None:
+        """Where a session was to be taken up again, do without from now on.
+
+        A server that verifies its callers and has no session id context gives out sessions, and
+        fails when they are shown.
+        """
+        if self.session is not None:
+            self.session, self.resumes = None, False
+
     def learn(self, tls: SSL.Connection) -> None:
         """Keep the session: in TLS 1.3 each has tickets of its own, and they are for one use."""
-        self.session = tls.get_session()
+        if self.resumes:
+            self.session = tls.get_session()
 
     def leave(self, tls: SSL.Connection) -> None:
         """OpenSSL would give up the session of a connection that ends without close_notify, which

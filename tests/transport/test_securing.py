@@ -14,7 +14,7 @@ from relay.transport import securing
 from relay.transport.reasons import describe
 from relay.transport.securing import Client, Server
 from relay.transport.tls import client_security, server_options
-from tests.transport.hand import Hand, Two, by_hand
+from tests.transport.hand import Hand, Teller, Two, by_hand, join, sockets
 from tests.transport.tls_bed import DAY, HOST, Loose, Pki, context
 
 
@@ -32,7 +32,9 @@ def hand() -> Iterator[Hand]:
 class Archive:
     """An archive that lets sessions be taken up again, and counts how often it is shown."""
 
-    def __init__(self, tls: ServerTLS, pki: Pki, last: int = SSL.TLS1_3_VERSION) -> None:
+    def __init__(
+        self, tls: ServerTLS, pki: Pki, last: int = SSL.TLS1_3_VERSION, session_id: bytes = b"id"
+    ) -> None:
         self.shown = 0
         made = context()
         made.set_max_proto_version(last)
@@ -41,7 +43,7 @@ class Archive:
         made.load_verify_locations(str(pki.ca))
         made.set_verify(SSL.VERIFY_PEER)
         # Without it, who verifies takes nothing up again.
-        made.set_session_id(b"archive")
+        made.set_session_id(session_id)
         made.set_info_callback(self._count)
         self.side = Loose(made, is_client=False)
 
@@ -109,6 +111,26 @@ def test_a_session_whose_certificate_has_expired_since_gets_nobody_through(hand,
     monkeypatch.undo()
     assert archive.called_by(hand, client).near.heard == b"hello"
     assert archive.shown == 2
+
+
+@VERSIONS
+def test_an_archive_that_cannot_take_up_what_it_gave_out_is_asked_once(hand, pki, last):
+    archive = Archive(pki.server(), pki, last, session_id=b"")
+    client = client_security(pki.client(), HOST)
+    heard = [bytes(archive.called_by(hand, client).near.heard) for _ in range(5)]
+    assert heard == [b"hello", b"", b"hello", b"hello", b"hello"]
+
+
+def test_a_cut_in_the_handshake_is_not_held_against_a_session(hand, pki):
+    archive, client = Archive(pki.server(), pki), client_security(pki.client(), HOST)
+    archive.called_by(hand, client)
+    (near, far), teller = sockets(), Teller()
+    join(hand, near, teller, client)
+    far.close()
+    hand.settle()
+    assert teller.told == ["made", "lost"]
+    archive.called_by(hand, client)
+    assert archive.shown == 1
 
 
 def test_sessions_of_one_upstream_are_not_shown_to_another(hand, pki):
