@@ -1,14 +1,7 @@
 """TLS with OpenSSL on the socket itself: nothing is copied to and from memory in between.
 
-OpenSSL reads and writes the socket on its own account, and says what it waits for. So what the
-reactor is asked to look for is not always what the user of the transport wants to do:
-
-    in the handshake           whatever OpenSSL waits for, and nothing else
-    a read that has to write   not to be read until it can write (WantWriteError while reading)
-    a write that has to read   not to be written until it can read (WantReadError while writing)
-
-The last two are rare, with renegotiation off as good as never. But to go on looking for what is
-there already would keep the reactor spinning. `_look` is the one place that decides it.
+OpenSSL reads and writes the socket on its own account, and says what it waits for; what the reactor
+is asked to look for is in looking.py.
 
 Reading. OpenSSL gives one record a call, of at most RECORD bytes. It is asked until there is
 nothing left, or no room in this turn for another whole record: of what remained inside OpenSSL the
@@ -42,8 +35,9 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from relay.transport.looking import LookingStream
 from relay.transport.securing import Security
-from relay.transport.stream import READ_LIMIT, Stream
+from relay.transport.stream import READ_LIMIT
 
 RECORD = 16 * 1024
 """The most bytes of data in a record (RFC 8446 5.1)."""
@@ -56,82 +50,18 @@ CLOSING_TIMEOUT = 2.0
 
 
 @implementer(ISSLTransport, ISystemHandle)
-class SecureStream(Stream):
+class SecureStream(LookingStream):
     """A transport over TLS; `security` makes OpenSSL's end of it, and judges the peer."""
 
     def __init__(self, security: Security, connection: socket.socket, *how: Any) -> None:
         super().__init__(connection, *how)
         self._security = security
         self._tls: SSL.Connection | None = security.over(connection)
-        self._is_established = self._has_learnt = self._has_shut = False
-        self._reads, self._writes = True, False
-        """What the user of the transport wants to do."""
-        self._reads_by_writing = self._writes_by_reading = False
+        self._has_learnt = self._has_shut = False
         self._is_told = False
         """Whether close_notify was said both ways."""
         self._closing: IDelayedCall | None = None
         self._look_for(reads=not security.is_client, writes=security.is_client)
-
-    # what the reactor looks for
-
-    def startReading(self) -> None:
-        """Deliver what comes."""
-        self._reads = True
-        self._look()
-
-    def stopReading(self) -> None:
-        """Deliver nothing for now."""
-        self._reads = False
-        self._look()
-
-    def startWriting(self) -> None:
-        """Send what there is."""
-        self._writes = True
-        self._look()
-
-    def stopWriting(self) -> None:
-        """There is nothing to send."""
-        self._writes = False
-        self._look()
-
-    def _look(self) -> None:
-        if self._is_established or not self._is_alive:
-            # Who closes reads on, for the peer's close_notify.
-            reads = self._reads or bool(self.disconnecting)
-            self._look_for(
-                (reads and not self._reads_by_writing) or self._writes_by_reading,
-                (self._writes and not self._writes_by_reading) or self._reads_by_writing,
-            )
-
-    def _look_for(self, reads: bool, writes: bool) -> None:
-        (super().startReading if reads and self._is_alive else super().stopReading)()
-        (super().startWriting if writes and self._is_alive else super().stopWriting)()
-
-    def doRead(self) -> BaseException | None:
-        """The socket can be read; what ended the connection, if anything did."""
-        if not self._is_alive:
-            return None
-        if not self._is_established:
-            return self._shake_hands()
-        if self._writes_by_reading:
-            self._writes_by_reading = False
-            self._look()
-            if why := super().doWrite():
-                return why
-        return self._read() if self._reads or self.disconnecting else None
-
-    def doWrite(self) -> BaseException | None:
-        """The socket can be written; what ended the connection, if anything did."""
-        if not self._is_alive:
-            return None
-        if not self._is_established:
-            return self._shake_hands()
-        if self._reads_by_writing:
-            self._reads_by_writing = False
-            self._look()
-            if why := self._read():
-                return why
-        return super().doWrite() if self._writes else None
 
     # the handshake
 
@@ -158,7 +88,7 @@ class SecureStream(Stream):
         self._look()
         if IHandshakeListener.providedBy(self.protocol):
             self.protocol.handshakeCompleted()
-        if self._writes and self._is_alive and (why := super().doWrite()):
+        if self._writes and self._is_alive and (why := self._write_more()):
             return why
         # What came along with the end of the handshake need not wait for another turn.
         return self._read() if self._reads and self._is_alive else None
