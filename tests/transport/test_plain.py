@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from relay.transport.plain import PlainStream
+from relay.transport.plain import A_WHILE, FEW, PlainStream
 from tests.transport.hand import Hand, Teller, Two, by_hand, join, over_loopback, sockets
 
 
@@ -59,6 +59,30 @@ def test_who_has_never_heard_of_it_closes_when_the_peer_says_no_more(hand):
     two.near.transport.loseConnection()
     hand.settle()
     assert two.near.why_lost is not None
+
+
+def test_large_reads_are_for_where_much_comes(hand):
+    two = Two(hand, (None, None)).meet(pair=over_loopback())
+    stream = two.far.transport
+
+    def reads(size: int) -> list[int]:
+        """What is read in turn of so much that is there."""
+        stream.pauseProducing()
+        two.near.transport.write(bytes(size))
+        hand.settle()
+        two.far.reads.clear()
+        stream.resumeProducing()
+        hand.settle()
+        return two.far.reads
+
+    assert reads(2 * FEW) == [FEW, FEW]
+    assert reads(2 * FEW) == [2 * FEW]
+    for _ in range(A_WHILE - 1):
+        assert reads(100) == [100]
+    assert reads(2 * FEW) == [2 * FEW]
+    for _ in range(A_WHILE):
+        assert reads(100) == [100]
+    assert reads(2 * FEW) == [FEW, FEW]
 
 
 def test_a_reset_is_a_loss(hand):
