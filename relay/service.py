@@ -11,12 +11,7 @@ import attrs
 from twisted.application.service import Service
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.endpoints import (
-    HostnameEndpoint,
-    TCP4ClientEndpoint,
-    TCP6ClientEndpoint,
-    serverFromString,
-)
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.interfaces import (
     IListeningPort,
     IReactorTime,
@@ -35,7 +30,7 @@ from relay.credentials import Credentials
 from relay.downstream.listener import Census, Listener
 from relay.scratch import Scratch
 from relay.transactions import Transactions
-from relay.transport.tls import TLSClientEndpoint, client_options, over_tls, server_options
+from relay.transport.ways import Ways, ways
 from relay.upstream.bank import Bank
 from relay.upstream.dialer import Dialer
 from relay.upstream.keeper import Keeper
@@ -137,8 +132,9 @@ def _stopped(port: IListeningPort) -> Deferred[None]:
 def relay_service(reactor: Any, configuration: config.Configuration) -> RelayService:
     """The relay as configured; nothing is opened yet. `reactor` is the one to run on."""
     random, own = Random(), ae_field(configuration.relay.ae_title)
+    by = ways(reactor, configuration.relay.transport)
     keepers = {
-        name: _keeper(reactor, name, upstream, own, random)
+        name: _keeper(reactor, by, name, upstream, own, random)
         for name, upstream in configuration.upstreams.items()
     }
     pools = {name: bindings.pool_rules(name, configuration) for name in configuration.pools}
@@ -151,7 +147,7 @@ def relay_service(reactor: Any, configuration: config.Configuration) -> RelaySer
         retention=_retention(configuration.failover),
         registers=Registers(transactions=transactions),
     )
-    doors = [_door(reactor, bank, census, rules, each) for each in configuration.listeners]
+    doors = [_door(reactor, by, bank, census, rules, each) for each in configuration.listeners]
     grace = configuration.relay.shutdown_grace
     return RelayService(reactor, doors, keepers, grace, transactions)
 
@@ -169,10 +165,10 @@ def _retention(failover: config.Failover) -> Retention:
 
 
 def _keeper(
-    reactor: Any, name: str, upstream: config.Upstream, own: bytes, random: Random
+    reactor: Any, by: Ways, name: str, upstream: config.Upstream, own: bytes, random: Random
 ) -> Keeper:
     called, manners = upstream.address.ae_title, bindings.manners(upstream)
-    endpoint, identity = _endpoint(reactor, upstream), bindings.identity(upstream)
+    endpoint, identity = _endpoint(by, upstream), bindings.identity(upstream)
     dialer = Dialer(reactor, endpoint, called, upstream.max_pdu, manners, identity)
     limits, judgement = bindings.limits(upstream), bindings.judgement(upstream)
     keeper = Keeper(name, reactor, dialer, limits, own, judgement, random)
@@ -181,24 +177,23 @@ def _keeper(
     return keeper
 
 
-def _endpoint(reactor: Any, upstream: config.Upstream) -> IStreamClientEndpoint:
+def _endpoint(by: Ways, upstream: config.Upstream) -> IStreamClientEndpoint:
     host, port, timeout = upstream.address.host, upstream.address.port, upstream.connect_timeout
-    endpoint: IStreamClientEndpoint
+    kind: Any
     # A name may have several addresses, and it takes a moment until all of them have failed; an
     # address has failed at once.
     if isIPAddress(host):
-        endpoint = TCP4ClientEndpoint(reactor, host, port, timeout)
+        kind = TCP4ClientEndpoint
     elif isIPv6Address(host):
-        endpoint = TCP6ClientEndpoint(reactor, host, port, timeout)
+        kind = TCP6ClientEndpoint
     else:
-        endpoint = HostnameEndpoint(reactor, host, port, timeout)
-    if upstream.tls is None:
-        return endpoint
-    return TLSClientEndpoint(client_options(upstream.tls, host), endpoint, reactor)
+        kind = HostnameEndpoint
+    return by.calling(lambda reactor: kind(reactor, host, port, timeout), upstream.tls, host)
 
 
 def _door(
     reactor: Any,
+    by: Ways,
     bank: Bank,
     census: Census,
     rules: Callable[..., Rules],
@@ -213,7 +208,5 @@ def _door(
         identities=None if users is None else Credentials.of(users, reactor),
     )
     listener = Listener(reactor, bank, its, own, bindings.patience(each), each.name)
-    factory: Any = listener
-    if each.tls is not None:
-        factory = over_tls(server_options(each.tls), False, listener, reactor)
-    return Door(each.endpoint, serverFromString(reactor, each.endpoint), listener, factory)
+    endpoint, factory = by.listening(each.endpoint, each.tls, listener)
+    return Door(each.endpoint, endpoint, listener, factory)

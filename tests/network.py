@@ -30,12 +30,16 @@ from twisted.internet.interfaces import (
     IConsumer,
     IListeningPort,
     IPushProducer,
+    IReactorCore,
+    IReactorPluggableNameResolver,
+    IReactorTCP,
+    IReactorTime,
     ITCPTransport,
 )
 from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import implementer, implementer_only
 
 HIGH_WATER = 64 * 1024
 """Bytes unsent at which a transport is full, as in twisted.internet.abstract.FileDescriptor."""
@@ -234,8 +238,12 @@ class Sole(Factory):
         return self.sole
 
 
+@implementer_only(IReactorCore, IReactorTCP, IReactorTime, IReactorPluggableNameResolver)
 class Network(MemoryReactorClock):
-    """The reactor. `silent`: ports at which nobody answers, not even that nobody is there."""
+    """The reactor. `silent`: ports at which nobody answers, not even that nobody is there.
+
+    It has no descriptors to look after (IReactorFDSet), so the relay uses its transports.
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -408,6 +408,7 @@ class Stopping(RelayCase):
 WITH_TLS = """
 [relay]
 ae_title = "RELAY"
+transport = "{transport}"
 [[listener]]
 endpoint = "tcp:port=0:interface=127.0.0.1"
 [listener.tls]
@@ -455,6 +456,7 @@ class RealSockets(TestCase):
     """Over loopback, TLS on both sides: what is about sockets needs sockets."""
 
     timeout = 20
+    transport = "socket"
 
     async def start(self) -> tuple[Archives, Waiting]:
         folder = tempfile.TemporaryDirectory()
@@ -464,7 +466,12 @@ class RealSockets(TestCase):
         tls = TLSMemoryBIOFactory(server_options(pki.server(HOST)), False, archive)
         port = loop.listenTCP(0, tls, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
-        text = WITH_TLS.format(server=pki.server("relay"), ca=pki.ca, port=port.getHost().port)
+        text = WITH_TLS.format(
+            transport=self.transport,
+            server=pki.server("relay"),
+            ca=pki.ca,
+            port=port.getHost().port,
+        )
         self.service = relay_service(reactor, parse(text, pki.folder))
         self.service.privilegedStartService()
         self.service.startService()
@@ -515,6 +522,12 @@ class RealSockets(TestCase):
         await caller.closed
         self.assertEqual(caller.heard[-1], Abort(2, 0))
         self.assertEqual(archive.heard[-1], ReleaseRQ())
+
+
+class RealSocketsByTwisted(RealSockets):
+    """The same over Twisted's transports."""
+
+    transport = "twisted"
 
 
 async def _nothing() -> None:

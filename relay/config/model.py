@@ -68,11 +68,15 @@ class Address:
 
 @attrs.frozen
 class RelaySection:
-    """The relay as a whole. `max_associations` counts those of all listeners together."""
+    """The relay as a whole. `max_associations` counts those of all listeners together.
+
+    `transport` is what carries the bytes (relay.transport.ways).
+    """
 
     ae_title: str = attrs.field(validator=values.ae_title)
     max_associations: int = attrs.field(default=500, validator=values.associations)
     shutdown_grace: float = attrs.field(default=10.0, validator=values.seconds)
+    transport: str = attrs.field(default="socket", validator=values.transport)
 
 
 @attrs.frozen

@@ -114,6 +114,7 @@ retries = Check(
     lambda value: 0 <= value <= 1_000_000,
 )
 
+transport = OneOf(("socket", "twisted"))
 balance = OneOf(BALANCERS)
 affinity = OneOf(AFFINITIES)
 on_failure = OneOf(("abort", "status"))

@@ -3,30 +3,28 @@
 Both banks build on this. It writes what the upper layer gives it, runs the ARTIM timer, and turns
 the transport's back-pressure (IPushProducer) into `full` and `drained`.
 
-What is written in one turn leaves in one piece (turn.py), and at once: the reactor would only look
-in its next turn whether the socket takes it, which it nearly always does.
+What is written in one turn leaves in one piece (turn.py), and at once (outlet.py): the socket
+nearly always takes it.
 """
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
 from typing import Protocol as Interface
+from typing import cast
 
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IDelayedCall,
     IPushProducer,
     IReactorTime,
     ITCPTransport,
-    IWriteDescriptor,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from relay.transport.outlet import Outlet, outlet
 from relay.transport.turn import TURN
 from relay.wire.reader import Buffer, Fragments
 from relay.wire.state import State
@@ -42,9 +40,6 @@ full."""
 
 FLUSHING_TIMEOUT = 5.0
 """Seconds that what was written has to leave a connection that is being closed."""
-
-
-_PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 
 
 class AssociationUser(ServiceUser, Interface):
@@ -79,6 +74,7 @@ class AssociationProtocol(Protocol):
 
     layer: UpperLayer
     _wire: Transport
+    _outlet: Outlet
 
     def __init__(self, clock: IReactorTime, artim: float) -> None:
         self.clock = clock
@@ -90,12 +86,8 @@ class AssociationProtocol(Protocol):
         self._timer: IDelayedCall | None = None
         self._dropping: IDelayedCall | None = None
         self._is_closing = False
-        self._is_full = False
         self._gathered: list[Buffer] = []
         self._size = 0
-        self._descriptor: Any = None
-        self._is_clear = False
-        """Whether the transport is a socket that has sent all that it was given."""
 
     def start(self, user: AssociationUser, maximum: int, is_requestor: bool) -> None:
         """Say who uses the association, and the maximum length to announce, in bytes."""
@@ -110,9 +102,8 @@ class AssociationProtocol(Protocol):
             self.transport.setTcpNoDelay(True)
             self.transport.setTcpKeepAlive(True)
         self._wire = cast(Transport, self.transport)
+        self._outlet = outlet(self.transport)
         self._wire.registerProducer(self, True)
-        self._descriptor = next(filter(IWriteDescriptor.providedBy, self._transports()), None)
-        self._is_clear = isinstance(self.transport, FileDescriptor)
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes from the peer."""
@@ -130,14 +121,14 @@ class AssociationProtocol(Protocol):
 
     def pauseProducing(self) -> None:
         """The transport has enough unsent."""
-        self._is_full = True
         if self._user is not None:
+            self._outlet.full()
             self._user.full()
 
     def resumeProducing(self) -> None:
         """The transport has sent it."""
-        self._is_full, self._is_clear = False, isinstance(self.transport, FileDescriptor)
         if self._user is not None:
+            self._outlet.drained()
             with TURN:
                 self._user.drained()
 
@@ -177,40 +168,18 @@ class AssociationProtocol(Protocol):
         elif self._size >= GATHERED_MAXIMUM:
             # Not sent yet: only what is unsent fills a transport, and who writes without end, as
             # a replay does, has to be told so before the turn is over.
-            self._hand_over(self._taken())
+            self._outlet.put(self._taken())
 
     def flush(self) -> None:
         """Send what was gathered."""
         data = self._taken()
-        if data and self._is_clear and not self._descriptor.disconnecting:
-            data = self._left(data)
         if data:
-            self._hand_over(data)
-            self._send()
+            self._outlet.send(data)
 
     def _taken(self) -> bytes:
         """What was gathered, if there is anybody to send it to."""
         gathered, self._gathered, self._size = self._gathered, [], 0
         return b"".join(gathered) if gathered and self._is_open else b""
-
-    def _left(self, data: bytes) -> bytes:
-        """Offer it to a socket that has nothing else to send; what is left of it."""
-        sent = self._descriptor.writeSomeData(data)
-        # A failure is the reactor's to see: it will have the same.
-        return data[sent:] if isinstance(sent, int) else data
-
-    def _hand_over(self, data: bytes) -> None:
-        """Give it to the transport, which sends it by and by, and says when it is full."""
-        self._is_clear = False
-        self._wire.write(data)
-
-    def _send(self) -> None:
-        """Have the transport send what it can by now."""
-        descriptor = self._descriptor
-        if descriptor is not None and not self._is_full and not descriptor.disconnecting:
-            # What comes of it is the reactor's to see: it tries again where anything is left, and
-            # where it failed.
-            descriptor.doWrite()
 
     def close(self) -> None:
         """Close once everything written has left, or has had its time to."""
@@ -257,30 +226,6 @@ class AssociationProtocol(Protocol):
         """Whether nothing is there to be read, not even the end of the connection.
 
         The reactor may not have got round to it: an association that an archive closed a moment ago
-        must not be handed out. (Under TLS what is there may be harmless; it is read soon.)
+        must not be handed out.
         """
-        underneath = self._socket()
-        if underneath is None:
-            return True
-        try:
-            underneath.recv(1, _PEEK)
-        except BlockingIOError:
-            return True
-        except OSError:
-            pass
-        return False
-
-    def _socket(self) -> socket.socket | None:
-        """The socket, also where the transport is TLS over another one."""
-        for transport in self._transports():
-            handle = getattr(transport, "getHandle", lambda: None)()
-            if isinstance(handle, socket.socket):
-                return handle
-        return None
-
-    def _transports(self) -> Iterator[object]:
-        """The transport, and the one that it is over, if any."""
-        transport: object = self.transport
-        while transport is not None:
-            yield transport
-            transport = getattr(transport, "transport", None)
+        return self._outlet.is_silent()

@@ -33,8 +33,6 @@ from twisted.internet.ssl import (
     AcceptableCiphers,
     Certificate,
     CertificateOptions,
-    KeyPair,
-    PrivateCertificate,
     TLSVersion,
     optionsForClientTLS,
     platformTrust,
@@ -44,6 +42,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from relay.config import ClientTLS, ServerTLS
+from relay.transport.securing import Client
 
 SUITES = AcceptableCiphers.fromOpenSSLCipherString("ECDHE+AESGCM")
 """Of TLS 1.2: ECDHE-{ECDSA,RSA}-AES{128,256}-GCM. Those of TLS 1.3 are all fit."""
@@ -70,20 +69,31 @@ def server_options(tls: ServerTLS) -> CertificateOptions:
 
 def client_options(tls: ClientTLS, host: str) -> IOpenSSLClientConnectionCreator:
     """The context towards an upstream whose certificate must be for `host`, or `server_name`."""
-    extra = dict(_STRICT)
-    certificate = None
-    if tls.certificate is not None and tls.key is not None:
-        leaf, chain = _chain(tls.certificate)
-        certificate = PrivateCertificate.fromCertificateAndKeyPair(
-            Certificate(leaf), KeyPair(_key(tls.key))
-        )
-        extra["extraCertChain"] = chain
     return optionsForClientTLS(
         tls.server_name or host,
-        trustRoot=_trust(tls.ca) if tls.ca is not None else platformTrust(),
-        clientCertificate=certificate,
-        extraCertificateOptions=extra,
+        trustRoot=_trusted(tls),
+        extraCertificateOptions={**_STRICT, **_shown(tls)},
     )
+
+
+def client_security(tls: ClientTLS, host: str) -> Client:
+    """The same for TLS on the socket; sessions are taken up again."""
+    options = CertificateOptions(
+        trustRoot=_trusted(tls), enableSessionTickets=True, **_STRICT, **_shown(tls)
+    )
+    return Client.of(options, tls.server_name or host)
+
+
+def _trusted(tls: ClientTLS) -> Any:
+    return _trust(tls.ca) if tls.ca is not None else platformTrust()
+
+
+def _shown(tls: ClientTLS) -> dict[str, Any]:
+    """The certificate to be shown to an upstream, if any."""
+    if tls.certificate is None or tls.key is None:
+        return {}
+    leaf, chain = _chain(tls.certificate)
+    return {"certificate": leaf, "privateKey": _key(tls.key), "extraCertChain": chain}
 
 
 def over_tls(

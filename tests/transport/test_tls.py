@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +21,18 @@ from zope.interface import directlyProvides
 
 from relay.config import ClientTLS, ServerTLS
 from relay.transport.reasons import describe
-from relay.transport.tls import client_options, names_shown, server_options
+from relay.transport.tls import names_shown
 from tests.transport.tls_bed import (
     DAY,
     HOST,
+    By,
+    BySockets,
+    ByTwisted,
     Ends,
     Pki,
     Plain,
-    answer_to,
     context,
     hello_of_old,
-    meet,
 )
 
 RSA, ECDSA = trustme.KeyType.RSA, trustme.KeyType.ECDSA
@@ -62,6 +65,13 @@ def pki(tmp_path_factory) -> Pki:
 @pytest.fixture(scope="module")
 def other_pki(tmp_path_factory) -> Pki:
     return Pki(tmp_path_factory.mktemp("other"))
+
+
+@pytest.fixture(params=[ByTwisted, BySockets], ids=["twisted", "socket"])
+def by(request) -> Iterator[By]:
+    """By Twisted's transports, and by TLS on the socket."""
+    with contextlib.ExitStack() as stack:
+        yield request.param(stack)
 
 
 def believing(pki: Pki) -> ClientTLS:
@@ -102,61 +112,61 @@ def of_old(tls: ServerTLS | None = None) -> Plain:
 # what gets through
 
 
-def test_both_ends_of_the_relay_speak_tls_1_3(pki):
-    ends = meet(server_options(pki.server()), client_options(believing(pki), HOST))
+def test_both_ends_of_the_relay_speak_tls_1_3(by, pki):
+    ends = by.meet(by.server(pki.server()), by.client(believing(pki), HOST))
     assert ends.have_talked
     assert ends.tls.get_protocol_version_name() == "TLSv1.3"
 
 
 @pytest.mark.parametrize(("suite", "kind"), FIT.items())
-def test_tls_1_2_with_a_fit_suite_gets_through_to_a_listener(pki, suite, kind):
-    ends = meet(server_options(pki.server(kind=kind)), only(suite))
+def test_tls_1_2_with_a_fit_suite_gets_through_to_a_listener(by, pki, suite, kind):
+    ends = by.meet(by.server(pki.server(kind=kind)), only(suite))
     assert ends.have_talked
     assert (ends.tls.get_protocol_version_name(), ends.tls.get_cipher_name()) == ("TLSv1.2", suite)
 
 
 @pytest.mark.parametrize(("suite", "kind"), FIT.items())
-def test_tls_1_2_with_a_fit_suite_gets_through_to_an_upstream(pki, suite, kind):
-    ends = meet(only(suite, pki.server(kind=kind)), client_options(believing(pki), HOST))
+def test_tls_1_2_with_a_fit_suite_gets_through_to_an_upstream(by, pki, suite, kind):
+    ends = by.meet(only(suite, pki.server(kind=kind)), by.client(believing(pki), HOST))
     assert ends.have_talked
     assert ends.tls.get_cipher_name() == suite
 
 
-def test_the_chain_behind_a_certificate_is_sent_along_by_a_listener(pki):
-    ends = meet(server_options(pki.server(below=True)), client_options(believing(pki), HOST))
+def test_the_chain_behind_a_certificate_is_sent_along_by_a_listener(by, pki):
+    ends = by.meet(by.server(pki.server(below=True)), by.client(believing(pki), HOST))
     assert ends.have_talked
 
 
-def test_the_chain_behind_a_certificate_is_sent_along_to_an_upstream(pki):
+def test_the_chain_behind_a_certificate_is_sent_along_to_an_upstream(by, pki):
     server = attrs.evolve(pki.server(), client_ca=pki.ca)
-    ends = meet(server_options(server), client_options(pki.client(below=True), HOST))
+    ends = by.meet(by.server(server), by.client(pki.client(below=True), HOST))
     assert ends.have_talked
 
 
-def test_an_upstream_may_be_called_by_its_address(pki):
-    server = server_options(pki.server("192.0.2.1"))
-    assert meet(server, client_options(believing(pki), "192.0.2.1")).have_talked
-    assert meet(server, client_options(believing(pki), "192.0.2.2")).have_nothing
+def test_an_upstream_may_be_called_by_its_address(by, pki):
+    server = by.server(pki.server("192.0.2.1"))
+    assert by.meet(server, by.client(believing(pki), "192.0.2.1")).have_talked
+    assert by.meet(server, by.client(believing(pki), "192.0.2.2")).have_nothing
 
 
-def test_a_name_may_be_given_where_it_is_not_the_addresss(pki):
+def test_a_name_may_be_given_where_it_is_not_the_addresss(by, pki):
     tls = attrs.evolve(believing(pki), server_name=HOST)
-    assert meet(server_options(pki.server()), client_options(tls, "192.0.2.1")).have_talked
+    assert by.meet(by.server(pki.server()), by.client(tls, "192.0.2.1")).have_talked
 
 
 # versions and suites
 
 
-def test_tls_1_1_is_refused_by_a_listener(pki):
-    ends = meet(server_options(pki.server(kind=RSA)), of_old())
+def test_tls_1_1_is_refused_by_a_listener(by, pki):
+    ends = by.meet(by.server(pki.server(kind=RSA)), of_old())
     assert ends.have_nothing
     assert why(ends)[0] == "TLS: unsupported protocol"
 
 
-def test_tls_1_1_is_refused_of_an_upstream(pki):
+def test_tls_1_1_is_refused_of_an_upstream(by, pki):
     server = of_old(pki.server(kind=RSA))
-    assert meet(server, of_old()).have_talked
-    ends = meet(server, client_options(believing(pki), HOST))
+    assert by.meet(server, of_old()).have_talked
+    ends = by.meet(server, by.client(believing(pki), HOST))
     assert ends.have_nothing
     assert why(ends)[1] == "TLS: tlsv1 alert protocol version"
 
@@ -164,9 +174,9 @@ def test_tls_1_1_is_refused_of_an_upstream(pki):
 @pytest.mark.parametrize(
     "version", [b"\x03\x00", b"\x03\x01", b"\x03\x02"], ids=lambda each: each.hex()
 )
-def test_an_old_hello_is_answered_with_an_alert_and_nothing_else(pki, version):
+def test_an_old_hello_is_answered_with_an_alert_and_nothing_else(by, pki, version):
     # Written by hand: what a library offers is for the library to say.
-    alert, reason = answer_to(hello_of_old(version), server_options(pki.server(kind=RSA)))
+    alert, reason = by.answer_to(hello_of_old(version), by.server(pki.server(kind=RSA)))
     assert alert[0] == 0x15
     # fatal; protocol_version, or of an older OpenSSL handshake_failure
     assert alert[-2:] in (bytes((2, 70)), bytes((2, 40)))
@@ -175,14 +185,14 @@ def test_an_old_hello_is_answered_with_an_alert_and_nothing_else(pki, version):
 
 
 @pytest.mark.parametrize("suite", UNFIT)
-def test_an_unfit_suite_is_refused_both_ways_though_others_would_talk(pki, suite):
+def test_an_unfit_suite_is_refused_both_ways_though_others_would_talk(by, pki, suite):
     tls = pki.server(kind=RSA)
     server = only(suite, tls)
-    assert meet(server, only(suite)).have_talked
-    ends = meet(server_options(tls), only(suite))
+    assert by.meet(server, only(suite)).have_talked
+    ends = by.meet(by.server(tls), only(suite))
     assert ends.have_nothing
     assert why(ends)[0] == "TLS: no shared cipher"
-    assert meet(server, client_options(believing(pki), HOST)).have_nothing
+    assert by.meet(server, by.client(believing(pki), HOST)).have_nothing
 
 
 # whom an upstream is believed to be
@@ -197,36 +207,36 @@ def test_an_unfit_suite_is_refused_both_ways_though_others_would_talk(pki, suite
     ],
     ids=["expired", "not yet valid", "wrong host name"],
 )
-def test_an_upstreams_certificate_that_is_no_good_is_refused(pki, how, reason):
-    ends = meet(server_options(pki.server(**how)), client_options(believing(pki), HOST))
+def test_an_upstreams_certificate_that_is_no_good_is_refused(by, pki, how, reason):
+    ends = by.meet(by.server(pki.server(**how)), by.client(believing(pki), HOST))
     assert ends.have_nothing
     assert why(ends)[1] == reason
 
 
-def test_an_authority_that_nobody_named_is_not_believed(pki, other_pki):
-    ends = meet(server_options(other_pki.server()), client_options(believing(pki), HOST))
+def test_an_authority_that_nobody_named_is_not_believed(by, pki, other_pki):
+    ends = by.meet(by.server(other_pki.server()), by.client(believing(pki), HOST))
     assert ends.have_nothing
     assert why(ends)[1] == "TLS: certificate verify failed"
 
 
-def test_without_an_authority_named_the_platforms_are_believed_and_not_all(pki):
-    assert meet(server_options(pki.server()), client_options(ClientTLS(), HOST)).have_nothing
+def test_without_an_authority_named_the_platforms_are_believed_and_not_all(by, pki):
+    assert by.meet(by.server(pki.server()), by.client(ClientTLS(), HOST)).have_nothing
 
 
 # whom a caller has to be
 
 
-def asking(pki: Pki) -> Any:
+def asking(by: By, pki: Pki) -> Any:
     """A listener that lets in who has a certificate from here."""
-    return server_options(attrs.evolve(pki.server(), client_ca=pki.ca))
+    return by.server(attrs.evolve(pki.server(), client_ca=pki.ca))
 
 
-def test_a_caller_with_a_certificate_gets_through(pki):
-    assert meet(asking(pki), client_options(pki.client(), HOST)).have_talked
+def test_a_caller_with_a_certificate_gets_through(by, pki):
+    assert by.meet(asking(by, pki), by.client(pki.client(), HOST)).have_talked
 
 
-def test_a_caller_without_a_certificate_does_not(pki):
-    ends = meet(asking(pki), client_options(believing(pki), HOST))
+def test_a_caller_without_a_certificate_does_not(by, pki):
+    ends = by.meet(asking(by, pki), by.client(believing(pki), HOST))
     assert ends.server.heard == b""
     assert why(ends)[0] == "TLS: peer did not return a certificate"
     # In TLS 1.3 a caller learns of it behind its handshake only.
@@ -238,27 +248,27 @@ def test_a_caller_without_a_certificate_does_not(pki):
     [{"starts": -2 * DAY, "ends": -DAY}, {"starts": DAY, "ends": 2 * DAY}],
     ids=["old", "new"],
 )
-def test_a_caller_whose_certificate_is_out_of_date_does_not(pki, how):
-    ends = meet(asking(pki), client_options(pki.client(**how), HOST))
+def test_a_caller_whose_certificate_is_out_of_date_does_not(by, pki, how):
+    ends = by.meet(asking(by, pki), by.client(pki.client(**how), HOST))
     assert ends.server.heard == b""
     assert why(ends)[0] == "TLS: certificate verify failed"
 
 
-def test_a_caller_with_a_certificate_from_elsewhere_does_not(pki, other_pki):
+def test_a_caller_with_a_certificate_from_elsewhere_does_not(by, pki, other_pki):
     tls = attrs.evolve(other_pki.client(), ca=pki.ca)
-    ends = meet(asking(pki), client_options(tls, HOST))
+    ends = by.meet(asking(by, pki), by.client(tls, HOST))
     assert ends.server.heard == b""
     assert why(ends)[0] == "TLS: certificate verify failed"
 
 
-def test_the_names_of_a_callers_certificate_are_known(pki):
+def test_the_names_of_a_callers_certificate_are_known(by, pki):
     for name in ("ct1.example.org", "10.1.2.3", "ct@example.org"):
-        ends = meet(asking(pki), client_options(pki.client(name), HOST))
+        ends = by.meet(asking(by, pki), by.client(pki.client(name), HOST))
         assert names_shown(ends.server.transport) == (name,)
 
 
-def test_who_shows_no_certificate_has_no_name(pki):
-    ends = meet(server_options(pki.server()), client_options(believing(pki), HOST))
+def test_who_shows_no_certificate_has_no_name(by, pki):
+    ends = by.meet(by.server(pki.server()), by.client(believing(pki), HOST))
     assert names_shown(ends.server.transport) == ()
     assert names_shown(object()) == ()
 
@@ -277,25 +287,25 @@ def test_a_certificate_without_such_names_names_nobody():
     assert names_shown(nameless) == ()
 
 
-def test_where_no_authority_is_named_callers_show_nothing(pki):
-    assert meet(server_options(pki.server()), client_options(pki.client(), HOST)).have_talked
+def test_where_no_authority_is_named_callers_show_nothing(by, pki):
+    assert by.meet(by.server(pki.server()), by.client(pki.client(), HOST)).have_talked
 
 
 # and at the end
 
 
-def test_a_connection_that_ends_well_is_just_closed(pki):
-    ends = meet(server_options(pki.server()), client_options(believing(pki), HOST))
+def test_a_connection_that_ends_well_is_just_closed(by, pki):
+    ends = by.meet(by.server(pki.server()), by.client(believing(pki), HOST))
     ends.client.transport.loseConnection()
     ends.network.settle()
     assert ends.server.why_lost is not None
     assert ends.server.why_lost.check(ConnectionDone)
 
 
-def test_a_contexts_files_are_read_once_when_it_is_made(pki, tmp_path):
+def test_a_contexts_files_are_read_once_when_it_is_made(by, pki, tmp_path):
     own = Pki(Path(tmp_path), pki.authority)
     tls = own.server()
-    options = server_options(tls)
+    options = by.server(tls)
     tls.certificate.unlink()
     tls.key.unlink()
-    assert meet(options, client_options(believing(pki), HOST)).have_talked
+    assert by.meet(options, by.client(believing(pki), HOST)).have_talked

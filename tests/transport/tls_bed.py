@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from typing import Protocol as Interface
 
 import attrs
 import trustme
@@ -22,7 +25,10 @@ from zope.interface import implementer
 
 from relay.config import ClientTLS, ServerTLS
 from relay.transport.reasons import describe
+from relay.transport.securing import Server
+from relay.transport.tls import client_options, client_security, server_options
 from tests.network import Network, Sole
+from tests.transport.hand import Hand, by_hand, join, sockets
 
 PORT = 2762
 HOST = "pacs.example.org"
@@ -108,6 +114,24 @@ class Plain:
     serverConnectionForTLS = clientConnectionForTLS
 
 
+@attrs.frozen
+class Loose:
+    """TLS on a socket, of a peer that does as its context says and judges nobody."""
+
+    context: SSL.Context
+    is_client: bool = True
+
+    def over(self, connection: socket.socket) -> SSL.Connection:
+        tls = SSL.Connection(self.context, connection)
+        (tls.set_connect_state if self.is_client else tls.set_accept_state)()
+        return tls
+
+    def judge(self, tls: SSL.Connection) -> None: ...
+    def failed(self) -> None: ...
+    def learn(self, tls: SSL.Connection) -> None: ...
+    def leave(self, tls: SSL.Connection) -> None: ...
+
+
 def context(prepare: Callable[[SSL.Context], object] = lambda context: None) -> SSL.Context:
     """A context that believes anybody, prepared."""
     made = SSL.Context(SSL.TLS_METHOD)
@@ -121,7 +145,7 @@ class Ends:
 
     server: Talker
     client: Talker
-    network: Network
+    network: Network | Hand
     tls: Any
 
     @property
@@ -136,22 +160,6 @@ class Ends:
         return self.server.heard == self.client.heard == b"" and None not in lost
 
 
-def meet(server: Any, client: Any) -> Ends:
-    """Let a caller and a listener with these connection creators talk."""
-    network, serving, calling = Network(), Talker(), Talker()
-    factories = [
-        TLSMemoryBIOFactory(creator, is_client, Sole(protocol), clock=network)
-        for creator, is_client, protocol in ((server, False, serving), (client, True, calling))
-    ]
-    network.listenTCP(PORT, factories[0])
-    caller: Any = factories[1].buildProtocol(None)
-    network.join(caller, PORT)
-    tls = caller.getHandle()
-    network.settle()
-    network.wait(1)
-    return Ends(serving, calling, network, tls)
-
-
 class _Raw(Protocol):
     """Knows nothing of TLS."""
 
@@ -161,16 +169,88 @@ class _Raw(Protocol):
         self.heard += data
 
 
-def answer_to(said: bytes, server: Any) -> tuple[bytes, str]:
-    """What a listener sends to a caller that says this, and why it lost the connection."""
-    network, serving, raw = Network(), Talker(), _Raw()
-    network.listenTCP(PORT, TLSMemoryBIOFactory(server, False, Sole(serving), clock=network))
-    network.join(raw, PORT)
-    assert raw.transport is not None
-    raw.transport.write(said)
-    network.settle()
-    assert serving.why_lost is not None
-    return raw.heard, describe(serving.why_lost)
+class By(Interface):
+    """One way to do TLS."""
+
+    def server(self, tls: ServerTLS) -> Any:
+        """A listener's part."""
+
+    def client(self, tls: ClientTLS, host: str) -> Any:
+        """A caller's part."""
+
+    def meet(self, server: Any, client: Any) -> Ends:
+        """Let a caller and a listener with these parts talk."""
+
+    def answer_to(self, said: bytes, server: Any) -> tuple[bytes, str]:
+        """What a listener sends to a caller that says this, and why it lost the connection."""
+
+
+@attrs.frozen
+class ByTwisted:
+    """By a protocol over Twisted's transports, which are in memory."""
+
+    stack: ExitStack
+    server = staticmethod(server_options)
+    client = staticmethod(client_options)
+
+    def meet(self, server: Any, client: Any) -> Ends:
+        network, serving, calling = Network(), Talker(), Talker()
+        factories = [
+            TLSMemoryBIOFactory(creator, is_client, Sole(protocol), clock=network)
+            for creator, is_client, protocol in ((server, False, serving), (client, True, calling))
+        ]
+        network.listenTCP(PORT, factories[0])
+        caller: Any = factories[1].buildProtocol(None)
+        network.join(caller, PORT)
+        tls = caller.getHandle()
+        network.settle()
+        network.wait(1)
+        return Ends(serving, calling, network, tls)
+
+    def answer_to(self, said: bytes, server: Any) -> tuple[bytes, str]:
+        network, serving, raw = Network(), Talker(), _Raw()
+        network.listenTCP(PORT, TLSMemoryBIOFactory(server, False, Sole(serving), clock=network))
+        network.join(raw, PORT)
+        assert raw.transport is not None
+        raw.transport.write(said)
+        network.settle()
+        assert serving.why_lost is not None
+        return raw.heard, describe(serving.why_lost)
+
+
+@attrs.frozen
+class BySockets:
+    """By OpenSSL on sockets, which are real."""
+
+    stack: ExitStack
+    client = staticmethod(client_security)
+
+    def server(self, tls: ServerTLS) -> Any:
+        return Server.of(server_options(tls))
+
+    def meet(self, server: Any, client: Any) -> Ends:
+        hand, serving, calling = self._hand(), Talker(), Talker()
+        near, far = sockets()
+        tls = join(hand, near, calling, _side(client, True)).getHandle()
+        join(hand, far, serving, _side(server, False))
+        hand.wait(1)
+        return Ends(serving, calling, hand, tls)
+
+    def answer_to(self, said: bytes, server: Any) -> tuple[bytes, str]:
+        hand, serving, raw = self._hand(), Talker(), _Raw()
+        near, far = sockets()
+        join(hand, near, raw).write(said)
+        join(hand, far, serving, server)
+        hand.settle()
+        assert serving.why_lost is not None
+        return raw.heard, describe(serving.why_lost)
+
+    def _hand(self) -> Hand:
+        return self.stack.enter_context(by_hand())
+
+
+def _side(security: Any, is_client: bool) -> Any:
+    return Loose(security.context, is_client) if isinstance(security, Plain) else security
 
 
 def hello_of_old(version: bytes) -> bytes:
