@@ -18,7 +18,7 @@ from relay.bridge.forwarding import Forwarding, Next
 from relay.bridge.leg import Leg
 from relay.bridge.operation import Operation
 from relay.bridge.ports import Clock
-from relay.policy.admission import LONGEST_TITLE, is_ae_title
+from relay.policy.admission import is_ae_title
 from relay.policy.moves import Move, Moves, Moving
 from relay.wire.command import Status
 from relay.wire.elements import (
@@ -49,8 +49,8 @@ class Relocation:
         else:
             alias = moving.title if self._is_known(destination, moving) else None
         if alias is None:
-            # What is no AE title may be long, and is not all told to the log.
-            why = f"no way to the move destination {destination[:LONGEST_TITLE]!r}"
+            # Not which: what nobody answers to may be anything, and the log is no place for that.
+            why = "no way to the move destination"
             self.forwarding.fail(operation, then, Status.MOVE_DESTINATION_UNKNOWN, why)
             return
         operation.readdress({MOVE_DESTINATION: ae(alias)})

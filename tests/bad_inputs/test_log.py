@@ -196,3 +196,20 @@ class NoPatientInTheLog(BadInputs):
         other.transport.abortConnection()
         half.transport.abortConnection()
         self.network.settle()
+
+
+class NoPatientInAMoveDestination(NoPatientInTheLog):
+    """The same where the relay reads Move Destination, and answers that there is none."""
+
+    def configuration(self) -> str:
+        rewriting = 'upstreams = ["pacs"]\nmove_destination = "rewrite"'
+        return super().configuration().replace('upstreams = ["pacs"]', rewriting)
+
+    def test_in_every_field_of_what_crosses(self):
+        caller = self.bed.associate(self.request())
+        move = command_of(
+            CommandField.C_MOVE_RQ, 1, A_DATASET, e0002=PATIENT_ROOT_FIND, e0600=SECRET
+        )
+        self.bed.say(caller, said(MOVE, move, RECORD))
+        self.assertEqual(caller.messages(), [("C_MOVE_RSP", 1, 0xA801)])
+        self.bed.release(caller)

@@ -207,7 +207,7 @@ def test_an_unknown_destination_is_answered_by_the_relay_and_logged_once(
     assert told.status != 0
     assert "Received Final Move Response (Refused: MoveDestinationUnknown)" in told.said
     (crossing,) = crossings
-    assert f"1 failed (no way to the move destination '{UNKNOWN}')" in crossing
+    assert "1 failed (no way to the move destination)" in crossing
     assert not behind.archives.archive.heard
     assert len(moves_that_dcmqrscp_was_asked_for(behind)) == asked
 
