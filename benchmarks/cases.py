@@ -53,7 +53,7 @@ CASES = {
     "8K": Case("8 KiB objects, 16 KiB PDUs", Batch(5000, 8 * KIB, 16 * KIB), 1000),
     "association": Case(
         ALONE,
-        Batch(500, 8 * KIB, 16 * KIB, alone=True),
+        Batch(1500, 8 * KIB, 16 * KIB, alone=True),
         hashed=100,
         notes=(IN_FULL,),
         wanted=1.5,
