@@ -99,7 +99,7 @@ class Orthanc(Server):
         deadline = time.monotonic() + PATIENCE_S
         while (said := self.ask(path))["Status"] == "Pending":
             assert time.monotonic() < deadline, f"{path} is pending"
-            time.sleep(POLL_S)
+            assert not self.ends_within(POLL_S)
         return said
 
     def _url(self, path: str) -> str:
