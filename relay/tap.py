@@ -56,6 +56,7 @@ def makeService(options: Options) -> IService:
         from relay.demo import demo_service
 
         return demo_service(reactor)
+    from relay.memory import settle
     from relay.reloading import Reloading
     from relay.service import relay_service
 
@@ -64,4 +65,5 @@ def makeService(options: Options) -> IService:
     service = MultiService()
     service.addService(relay)
     service.addService(Reloading(reactor, relay, options.configuration, read))
+    settle()
     return service

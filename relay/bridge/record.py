@@ -36,8 +36,8 @@ FRAGMENTS_COST = 512
 """Bytes that a `Fragments` is counted with beside its raw bytes."""
 
 PIECE_COST = 160
-"""Bytes that each piece in it is counted with: a peer that sends two bytes at a time makes objects
-a hundred times as large as its data."""
+"""Bytes that each piece that it lists is counted with: a peer that sends two bytes at a time makes
+objects a hundred times as large as its data."""
 
 CHUNK = 64 * 1024
 """Bytes that are read from an overflow at once, at most; even, as a fragment that others follow. Of
@@ -109,7 +109,9 @@ class Record:
         """Keep these, too; `size` is their `Fragments.size`, in bytes."""
         # The common case stands here in full: it runs for every read that crosses.
         raw, budget = fragments.raw, self._budget
-        cost = len(raw) + FRAGMENTS_COST + PIECE_COST * len(fragments.pieces)
+        cost = len(raw) + FRAGMENTS_COST
+        if fragments.listed is not None:
+            cost += PIECE_COST * len(fragments.listed)
         in_memory = self._in_memory + cost
         used = budget.used_memory + cost
         if in_memory > self._window or used > budget.memory or type(raw) is not bytes:
@@ -140,7 +142,7 @@ class Record:
         if self._is_flat:
             return self._spill(fragments, size)
         budget, raw = self._budget, _compact(fragments.raw)
-        cost = _held(raw) + FRAGMENTS_COST + PIECE_COST * len(fragments.pieces)
+        cost = _held(raw) + FRAGMENTS_COST + PIECE_COST * len(fragments.listed or ())
         fits = self._in_memory + cost <= self._window and budget.used_memory + cost <= budget.memory
         if not fits and budget.used_disk < budget.disk:
             return self._spill(fragments, size)
@@ -249,7 +251,14 @@ class Playback:
         context_id = self._record._context_id
         # Not passable: it has no headers.
         return Fragments(
-            context_id, control, raw, pieces, missing, LARGEST_MAXIMUM_LENGTH, passable=False
+            context_id,
+            control,
+            raw,
+            size,
+            missing,
+            LARGEST_MAXIMUM_LENGTH,
+            passable=False,
+            listed=pieces,
         )
 
 

@@ -136,9 +136,9 @@ class Conversation(AssociationProtocol):
 
 def whole(context_id: int, dataset: bytes) -> Fragments:
     """A dataset as one fragment, which the writer cuts to what the peer takes."""
-    pieces = [Piece(len(dataset), 0, len(dataset))]
-    longest = len(dataset) + PDV_HEADER_LENGTH
-    return Fragments(context_id, LAST, dataset, pieces, 0, longest, passable=False)
+    size = len(dataset)
+    pieces, longest = [Piece(size, 0, size)], size + PDV_HEADER_LENGTH
+    return Fragments(context_id, LAST, dataset, size, 0, longest, passable=False, listed=pieces)
 
 
 def request(

@@ -1,10 +1,9 @@
 """Plain TCP: large reads where much comes, writes that leave at once.
 
-For each read memory of the largest size is taken, and what was not needed is given back. For
-256 KiB the C library asks the kernel, which costs more than reading a small message does. So a
-connection reads FEW bytes at a time until they do not do, and again once they have done for a
-while. (A buffer for all, copied out of, costs as little for small reads, and a sixth more for large
-ones.)
+For each read memory of the largest size is taken, and what was not needed is given back, which
+costs more than to read a small message does. So a connection reads FEW bytes at a time until they
+do not do, and again once they have done for a while. (A buffer for all, copied out of, costs as
+little for small reads, and a sixth more for large ones.)
 """
 
 from __future__ import annotations

@@ -45,6 +45,12 @@ RECORD = 16 * 1024
 OFFER = 1024 * 1024
 """Bytes that OpenSSL is offered in one call."""
 
+HELD_BACK = 1024 * 1024
+"""Bytes, behind each answer of the peer, that are sent in segments as large as there are."""
+
+FEW = 1024
+"""Bytes of a record behind which another is not looked for in vain: an answer comes alone."""
+
 CLOSING_TIMEOUT = 2.0
 """Seconds that a peer has to answer a close_notify."""
 
@@ -61,6 +67,8 @@ class SecureStream(LookingStream):
         self._is_told = False
         """Whether close_notify was said both ways."""
         self._closing: IDelayedCall | None = None
+        self._held_back = 0
+        """Bytes that were sent in large segments since the peer has said something."""
         self._look_for(reads=not security.is_client, writes=security.is_client)
 
     # the handshake
@@ -105,6 +113,8 @@ class SecureStream(LookingStream):
             while room >= RECORD:
                 record = tls.recv(RECORD)
                 records.append(record)
+                if len(record) < FEW:
+                    break
                 room -= len(record)
         except SSL.WantReadError:
             pass
@@ -116,6 +126,7 @@ class SecureStream(LookingStream):
         except SSL.Error as error:
             why = CONNECTION_DONE if self._has_shut else _reason(error)
         if records:
+            self._held_back = 0
             self._learn()
             self._deliver(records[0] if len(records) == 1 else b"".join(records))
         if not self._is_alive:
@@ -136,8 +147,20 @@ class SecureStream(LookingStream):
         """
         if not self._is_established or self._tls is None:
             return 0
+        if len(data) <= RECORD:
+            return self._encrypt(self._tls, data)
+        # OpenSSL sends record by record. The kernel is to make large segments of them.
+        self._hold_back(True)
         try:
-            return self._tls.send(data if len(data) <= OFFER else memoryview(data)[:OFFER])
+            return self._encrypt(
+                self._tls, data if len(data) <= OFFER else memoryview(data)[:OFFER]
+            )
+        finally:
+            self._hold_back(False)
+
+    def _encrypt(self, tls: SSL.Connection, data: bytes | memoryview) -> int | BaseException:
+        try:
+            return tls.send(data)
         except SSL.WantWriteError:
             return 0
         except SSL.WantReadError:

@@ -24,6 +24,9 @@ _RESET = struct.pack("ii", 1, 0)
 _PEEK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
 """Found out once: to join flags takes as long as to look."""
 
+_CORK = getattr(socket, "TCP_CORK", None)
+"""Linux has it."""
+
 Lost = Callable[[Failure], None]
 
 
@@ -159,6 +162,11 @@ class SocketTransport(FileDescriptor):
     def getTcpKeepAlive(self) -> bool:
         """Whether a peer that is silent is asked whether it is still there."""
         return bool(self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+
+    def _hold_back(self, wanted: bool) -> None:
+        """Whether less than a whole segment waits for more: several writes make one piece."""
+        if _CORK is not None:
+            self._set(socket.IPPROTO_TCP, _CORK, wanted)
 
     def _set(self, level: int, option: int, enabled: bool) -> None:
         with suppress(OSError):  # a socket of another family has no such thing

@@ -41,6 +41,9 @@ _PDU_HEADER = Struct(">BxL")
 _PDV_HEADER = Struct(">LBB")
 _BOTH = Struct(">BBLLBB")
 
+HEADERS = PDU_HEADER_LENGTH + PDV_HEADER_LENGTH
+"""Bytes in front of a fragment that is the first of its PDU."""
+
 COMMAND = 1
 """Bit 0 of the message control header: a fragment of a command set (PS3.8 E.2)."""
 
@@ -53,7 +56,7 @@ class Piece:
     """One fragment, or as much of it as this read brought.
 
     `length` is the whole fragment's, in bytes, or None where it began in an earlier read; its
-    bytes here are `raw[start:stop]` of the `Fragments` that lists it.
+    bytes here are `raw[start:stop]` of the `Fragments` that it is of.
     """
 
     length: int | None
@@ -66,19 +69,24 @@ class Fragments:
     """Neighbouring fragments of one message part (command set or dataset) out of one read.
 
     `control` is the message control header that they share, save that only the last of them can
-    bear the last-fragment bit: it is here when that one does. `missing` are the bytes of the last
-    fragment that this read did not bring. `passable`: every PDU that begins here holds just one
-    fragment, which is the last or of even length, not 0, and sets nothing that is reserved;
-    `longest` is the longest of their lengths.
+    bear the last-fragment bit: it is here when that one does. `size` are the bytes of body in them,
+    `missing` those of the last fragment that this read did not bring. `passable`: every PDU that
+    begins here holds just one fragment, which is the last or of even length, not 0, and sets
+    nothing that is reserved; `longest` is the longest of their lengths.
+
+    Where all pieces are is `listed`, unless the headers in `raw` tell it, behind `lead` bytes of a
+    fragment that began earlier: so it is for nearly all, and hardly anybody asks.
     """
 
     context_id: int
     control: int
     raw: Buffer = attrs.field(repr=False)
-    pieces: list[Piece]
+    size: int
     missing: int
     longest: int
     passable: bool
+    lead: int = 0
+    listed: list[Piece] | None = None
 
     @property
     def is_command(self) -> bool:
@@ -91,14 +99,31 @@ class Fragments:
         return bool(self.control & LAST) and not self.missing
 
     @property
-    def size(self) -> int:
-        """Bytes of body in them."""
-        return sum(piece.stop - piece.start for piece in self.pieces)
+    def pieces(self) -> list[Piece]:
+        """The fragments one by one."""
+        return _told(self.raw, self.lead) if self.listed is None else self.listed
 
     def bodies(self) -> list[Buffer]:
         """The bytes of each piece, without headers."""
+        if self.listed is None and not self.lead and len(self.raw) == HEADERS + self.size:
+            return [self.raw[HEADERS:]]
         return [self.raw[piece.start : piece.stop] for piece in self.pieces]
 
+
+def _told(raw: Buffer, lead: int) -> list[Piece]:
+    """Where the pieces are, as their headers tell, behind `lead` bytes of an earlier fragment."""
+    pieces = [Piece(None, 0, lead)] if lead else []
+    at, end = lead, len(raw)
+    while at < end:
+        length = _PDU_HEADER.unpack_from(raw, at)[1] - PDV_HEADER_LENGTH
+        start = at + HEADERS
+        at = min(start + length, end)
+        pieces.append(Piece(length, start, at))
+    return pieces
+
+
+COPIED_MAXIMUM = 4096
+"""Bytes of a read that are copied rather than viewed: a view costs more to work with."""
 
 LATE_MAXIMUM = 4096
 """Bytes of a control PDU that are gathered once there is an association: all that belong there have
@@ -161,14 +186,14 @@ class Reader:
 
     def _next_event(self) -> Event | None:
         if self._pdu_left:
-            return self._fragments()
+            return self._alike() or self._fragments()
         available = len(self._data) - self._at
         if available < PDU_HEADER_LENGTH:
             return None
         kind, length = _PDU_HEADER.unpack_from(self._data, self._at)
         if kind == PDUType.P_DATA_TF:
             self._check_p_data(length)
-            return self._fragments()
+            return self._alike() or self._fragments()
         return self._control_pdu(kind, length, available)
 
     def _check_p_data(self, length: int) -> None:
@@ -203,10 +228,57 @@ class Reader:
         self.discard()
         return Abort()
 
+    def _alike(self) -> Fragments | None:  # noqa: PLR0915
+        """All fragments of one message part from here on that are the only ones of their PDUs.
+
+        So it is for nearly all that there are, and nearly all have the same header as the one
+        before: a look at those is all that it takes. None where what is here is another thing.
+        """
+        data, start, end, lead = self._data, self._at, len(self._data), self._pdv_left
+        if lead != self._pdu_left:
+            return None
+        lead = min(lead, end - start)
+        at, left = start + lead, self._pdv_left - lead
+        control, count, longest = self._control if lead else 0, 0, 0
+        while not left and end - at >= HEADERS and not control & LAST:
+            kind, reserved, inside, body, context_id, bits = _BOTH.unpack_from(data, at)
+            if kind != PDUType.P_DATA_TF or reserved or body + 4 != inside or bits > COMMAND | LAST:
+                break
+            if not PDV_HEADER_LENGTH <= inside <= self.maximum:
+                break
+            if not bits & LAST and (inside & 1 or inside == PDV_HEADER_LENGTH):
+                break
+            if at == start:
+                self._context_id = context_id
+            elif context_id != self._context_id or bits & COMMAND != control & COMMAND:
+                break
+            control, headers, first = bits, data[at : at + HEADERS], at
+            longest = max(longest, inside)
+            step = inside + PDU_HEADER_LENGTH
+            at += step
+            if not bits & LAST:
+                while data.startswith(headers, at):
+                    at += step
+            count += (at - first) // step
+            if at > end:
+                at, left = end, at - end
+        if at == start:
+            return None
+        self._control, self._at, self._pdv_left, self._pdu_left = control, at, left, left
+        size, raw = at - start - HEADERS * count, self._raw(start, at)
+        return Fragments(self._context_id, control, raw, size, left, longest, True, lead)
+
+    def _raw(self, start: int, stop: int) -> Buffer:
+        """These bytes: a copy of few, a view of many, the read itself where they are all of it."""
+        data = self._data
+        if stop - start == len(data):
+            return data
+        return data[start:stop] if stop - start <= COPIED_MAXIMUM else memoryview(data)[start:stop]
+
     def _fragments(self) -> Fragments | None:  # noqa: PLR0915
         """All that the read holds of one message part, from a P-DATA-TF header or inside one.
 
-        One loop with nothing called from it but unpack: it runs for every P-DATA-TF that crosses.
+        For all that `_alike` is not for: several fragments in a PDU, odd ones, empty ones, errors.
         """
         data, start, end = self._data, self._at, len(self._data)
         at, left, pdu_left = start, self._pdv_left, self._pdu_left
@@ -254,17 +326,15 @@ class Reader:
             if not alone or not even or control > COMMAND | LAST:
                 passable = False
         self._at, self._pdv_left, self._pdu_left = at, left, pdu_left
-        return self._gather(start, at, pieces, longest, passable) if pieces else None
+        return self._gather(start, pieces, longest, passable) if pieces else None
 
-    def _gather(
-        self, start: int, stop: int, pieces: list[Piece], longest: int, passable: bool
-    ) -> Fragments:
-        raw: Buffer = self._data
-        if start or stop != len(self._data):
-            raw = memoryview(self._data)[start:stop]
-            for piece in pieces:
-                piece.start -= start
-                piece.stop -= start
+    def _gather(self, start: int, pieces: list[Piece], longest: int, passable: bool) -> Fragments:
+        size = 0
+        for piece in pieces:
+            size += piece.stop - piece.start
+            piece.start -= start
+            piece.stop -= start
+        raw, missing = self._raw(start, self._at), self._pdv_left
         return Fragments(
-            self._context_id, self._control, raw, pieces, self._pdv_left, longest, passable
+            self._context_id, self._control, raw, size, missing, longest, passable, listed=pieces
         )

@@ -86,9 +86,11 @@ class Writer:
 
     def _cut(self, context_id: int, fragments: Fragments) -> list[Buffer]:
         out: list[Buffer] = []
-        for piece, body in zip(fragments.pieces, fragments.bodies(), strict=True):
+        pieces = fragments.pieces
+        for piece in pieces:
+            body = fragments.raw[piece.start : piece.stop]
             if piece.length is not None:
-                final = piece is fragments.pieces[-1]
+                final = piece is pieces[-1]
                 self._begin(context_id, fragments.control, piece.length, final, out)
             self._awaited -= len(body)
             self._body(context_id, fragments.control, body, out)

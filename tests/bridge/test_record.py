@@ -32,7 +32,7 @@ from relay.bridge.record import (
     LostRecord,
 )
 from relay.wire.pdu import LARGEST_MAXIMUM_LENGTH
-from relay.wire.reader import LAST
+from relay.wire.reader import COPIED_MAXIMUM, LAST
 from relay.wire.writer import Writer
 from tests.vectors import p_data, pdv
 from tests.wire import strategies
@@ -40,7 +40,7 @@ from tests.wire.reading import events
 
 HUGE = 2**40
 ENDLESS = 10_000
-EACH = FRAGMENTS_COST + PIECE_COST
+EACH = FRAGMENTS_COST
 """What one fragment in one read is counted with, beside its bytes."""
 
 
@@ -150,18 +150,26 @@ def test_a_read_is_counted_with_its_bytes_and_what_its_objects_take(shelf):
     raw = p_data(pdv(1, 0, b"ab")) + p_data(pdv(1, 0, b"cd"))
     (found,) = read(raw)
     budget.record().add(found, 4)
+    assert budget.used_memory == len(raw) + FRAGMENTS_COST
+
+
+def test_pieces_that_are_listed_are_counted_too(shelf):
+    budget = budget_of(shelf)
+    raw = p_data(pdv(1, 0, b"ab"), pdv(1, 0, b"cd"))
+    (found,) = read(raw)
+    budget.record().add(found, 4)
     assert budget.used_memory == len(raw) + FRAGMENTS_COST + 2 * PIECE_COST
 
 
-@pytest.mark.parametrize(("command", "kept"), [(b"short", "whole"), (b"l" * 200, "copy")])
+@pytest.mark.parametrize(("command", "kept"), [(b"short", "whole"), (b"l" * 9000, "copy")])
 def test_a_view_is_counted_with_all_that_it_keeps_alive_or_copied(shelf, command, kept):
     budget = budget_of(shelf)
-    raw = p_data(pdv(1, 3, command)) + p_data(pdv(1, 0, b"body" * 10))
+    raw = p_data(pdv(1, 3, command)) + p_data(pdv(1, 0, b"body" * 2000))
     _, found = read(raw)
     view = found.raw
     assert isinstance(view, memoryview)
-    assert budget.record().add(found, 40) is Kept.YES
-    assert found.bodies() == [b"body" * 10]
+    assert budget.record().add(found, 8000) is Kept.YES
+    assert found.bodies() == [b"body" * 2000]
     if kept == "whole":
         assert found.raw is view
         assert budget.used_memory == len(raw) + EACH
@@ -170,12 +178,17 @@ def test_a_view_is_counted_with_all_that_it_keeps_alive_or_copied(shelf, command
         assert budget.used_memory == len(view) + EACH
 
 
+HALF = COPIED_MAXIMUM
+HALVES = p_data(pdv(1, 3, bytes(HALF))) + p_data(pdv(1, 0, bytes(HALF)))
+"""A read of two parts that are just long enough to be viewed."""
+
+
 def test_a_view_of_just_half_of_its_read_is_not_copied(shelf):
     budget = budget_of(shelf)
-    _, found = read(p_data(pdv(1, 3, b"same")) + p_data(pdv(1, 0, b"size")))
-    budget.record().add(found, 4)
+    _, found = read(HALVES)
+    budget.record().add(found, HALF)
     assert isinstance(found.raw, memoryview)
-    assert budget.used_memory == 32 + EACH
+    assert budget.used_memory == len(HALVES) + EACH
 
 
 ONE = p_data(pdv(1, 0, b"ab"))
@@ -256,19 +269,21 @@ def test_one_byte_less_of_window_or_memory_is_not_enough_for_two(shelf):
 
 
 def test_a_view_goes_to_the_overflow_when_there_is_no_room_for_all_that_it_keeps_alive(shelf):
-    _, found = read(p_data(pdv(1, 3, b"same")) + p_data(pdv(1, 0, b"size")))
-    for limits in ({"window": 32 + EACH - 1}, {"memory": 32 + EACH - 1}):
+    _, found = read(HALVES)
+    least = len(HALVES) + EACH
+    for limits in ({"window": least - 1}, {"memory": least - 1}):
         budget = budget_of(shelf, **limits)
-        budget.record().add(found, 4)
-        assert (budget.used_memory, budget.used_disk) == (0, 4)
+        budget.record().add(found, HALF)
+        assert (budget.used_memory, budget.used_disk) == (0, HALF)
 
 
 def test_a_view_stays_in_memory_when_there_is_just_room_for_all_that_it_keeps_alive(shelf):
-    for limits in ({"window": 32 + EACH}, {"memory": 32 + EACH}):
-        _, found = read(p_data(pdv(1, 3, b"same")) + p_data(pdv(1, 0, b"size")))
+    least = len(HALVES) + EACH
+    for limits in ({"window": least}, {"memory": least}):
+        _, found = read(HALVES)
         budget = budget_of(shelf, **limits)
-        budget.record().add(found, 4)
-        assert (budget.used_memory, budget.used_disk) == (32 + EACH, 0)
+        budget.record().add(found, HALF)
+        assert (budget.used_memory, budget.used_disk) == (least, 0)
 
 
 def test_once_in_the_overflow_nothing_goes_to_memory_again(shelf):
@@ -396,7 +411,7 @@ def test_what_just_fills_a_chunk_comes_in_one(shelf):
 
 @pytest.mark.parametrize("odd", [CHUNK - 1, CHUNK, CHUNK + 1])
 def test_a_fragment_that_is_continued_comes_in_chunks_too(shelf, odd):
-    record = budget_of(shelf, window=PART).record()
+    record = budget_of(shelf, window=PART + PIECE_COST).record()
     pdu = p_data(pdv(1, 0, b"head" + bytes(odd)))
     added(record, read(pdu[:16], pdu[16:]))
     _, *chunks = played(record.play())

@@ -21,6 +21,7 @@ ROOMS = {
     "wire": {"wire"},
     "policy": {"wire", "policy"},
     "bridge": {"wire", "policy", "bridge"},
+    "memory": {"memory"},
     "scratch": {"bridge", "scratch"},
     "transactions": {"bridge", "transactions"},
     "config": {"", "wire", "policy", "config"},

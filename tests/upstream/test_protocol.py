@@ -14,7 +14,7 @@ from relay.wire.errors import AbortReason, AbortSource
 from relay.wire.items import PresentationContextRQ
 from relay.wire.negotiation import Offer
 from relay.wire.pdu import Abort, AssociateRJ, AssociateRQ, ReleaseRP, ReleaseRQ, ae_field
-from relay.wire.reader import Fragments, Piece
+from relay.wire.reader import Fragments
 from tests.logs import LogCase
 from tests.network import HIGH_WATER, Network, Sole
 from tests.peers import A_DATASET, ECHO, Message, Peer, accept_all, command_of, echo, said
@@ -47,7 +47,7 @@ REPORT = command_of(CommandField.N_EVENT_REPORT_RQ, 7, A_DATASET, e0002=VERIFICA
 def dataset(body: bytes) -> Fragments:
     """Fragments as they come out of a read."""
     raw = p_data(pdv(3, 2, body))
-    return Fragments(3, 2, raw, [Piece(len(body), 12, len(raw))], 0, len(raw) - 6, True)
+    return Fragments(3, 2, raw, len(body), 0, len(raw) - 6, True)
 
 
 class ProtocolCase(LogCase):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from relay.wire.errors import AbortReason, AbortSource, ProtocolError
 from relay.wire.pdu import ASSOCIATE_MAXIMUM, DECODERS, Abort, AssociateRQ, ReleaseRP, ReleaseRQ
-from relay.wire.reader import COMMAND, LAST, LATE_MAXIMUM, Fragments, Piece, Reader
+from relay.wire.reader import COMMAND, COPIED_MAXIMUM, LAST, LATE_MAXIMUM, Fragments, Piece, Reader
 from tests import vectors
 from tests.vectors import octets, p_data, pdu, pdv
 from tests.wire import strategies
@@ -127,13 +127,14 @@ def test_a_read_of_whole_pdus_is_one_event_that_keeps_the_read_itself():
         context_id=1,
         control=LAST,
         raw=raw,
-        pieces=[Piece(4, 12, 16), Piece(6, 28, 34), Piece(1, 46, 47)],
+        size=11,
         missing=0,
         longest=12,
         passable=True,
     )
     assert found.raw is raw
-    assert (found.is_command, found.ended, found.size) == (False, True, 11)
+    assert (found.is_command, found.ended) == (False, True)
+    assert found.pieces == [Piece(4, 12, 16), Piece(6, 28, 34), Piece(1, 46, 47)]
     assert found.bodies() == [b"abcd", b"efghij", b"k"]
 
 
@@ -201,13 +202,46 @@ def test_another_pdu_behind_fragments_is_an_event_of_its_own():
         (p_data(pdv(1, 0, b"odd")), False),
         (p_data(pdv(1, 0, b"")), False),
         (p_data(pdv(1, 0, b"two"), pdv(1, 0, b"of them")), False),
-        (p_data(pdv(1, 0, b"even")) + p_data(pdv(1, 0, b"odd")), False),
+        (p_data(pdv(1, 0, b"odd")) + p_data(pdv(1, 0, b"even")), False),
         (p_data(pdv(1, 0xFC, b"even")), False),
         (b"\x04\x01" + p_data(pdv(1, 0, b"even"))[2:], False),
     ],
 )
 def test_what_may_pass_as_it_came_is_one_even_fragment_per_pdu_or_a_last_one(raw, passable):
     assert fragments(raw).passable is passable
+
+
+def test_what_may_not_pass_keeps_nothing_back_of_what_may():
+    raw = p_data(pdv(1, 0, b"even")) * 3 + p_data(pdv(1, 0, b"odd"))
+    first, second = events([raw])
+    assert (first.passable, second.passable) == (True, False)
+    assert b"".join(first.bodies() + second.bodies()) == b"even" * 3 + b"odd"
+
+
+@pytest.mark.parametrize("cut", range(1, 33))
+def test_pdus_with_one_header_are_the_same_fragments_wherever_a_read_ends(cut):
+    raw = p_data(pdv(1, 0, b"same")) * 4
+    found = list(events([raw[:cut], raw[cut:]]))
+    assert b"".join(bytes(each.raw) for each in found) == raw
+    assert all(each.passable for each in found)
+    assert sum(each.size for each in found) == 16
+    lengths = [piece.length for each in found for piece in each.pieces if piece.length is not None]
+    assert lengths == [4] * 4
+
+
+def test_what_is_cut_in_a_header_and_behind_an_earlier_fragment_is_told_from_the_bytes():
+    raw = p_data(pdv(1, 0, b"earlier!")) + p_data(pdv(1, LAST, b"four"))
+    first, second = events([raw[:16], raw[16:]])
+    assert (first.pieces, first.missing) == ([Piece(8, 12, 16)], 4)
+    assert (second.lead, second.listed) == (4, None)
+    assert second.pieces == [Piece(None, 0, 4), Piece(4, 16, 20)]
+    assert second.bodies() == [b"ier!", b"four"]
+
+
+def test_few_bytes_of_a_read_are_copied_and_many_are_viewed():
+    few, many = (p_data(pdv(1, LAST, bytes(size))) for size in (100, COPIED_MAXIMUM))
+    kept = [type(each.raw) for each in events([few + many])]
+    assert kept == [bytes, memoryview]
 
 
 def test_a_fragment_that_is_not_the_first_of_its_pdu_may_not_pass_though_a_read_begins_with_it():
