@@ -28,6 +28,7 @@ from relay.bridge.outcome import Outcome
 from relay.bridge.party import Party
 from relay.bridge.ports import (
     Asked,
+    DelayedCall,
     Fault,
     Identities,
     LeaseResult,
@@ -36,7 +37,6 @@ from relay.bridge.ports import (
     Negotiated,
     NegotiationResult,
     Terms,
-    Timer,
     Wanted,
 )
 from relay.bridge.record import Budget
@@ -514,7 +514,7 @@ class Clock(TwistedClock):
 
     def callLater(  # type: ignore[override]
         self, delay: float, callable: Callable[..., object], *args: object
-    ) -> Timer:
+    ) -> DelayedCall:
         """A call in `delay` seconds of this clock."""
         return super().callLater(delay, callable, *args)
 

@@ -105,10 +105,13 @@ class Attempts:
 
     def await_response(self, operation: Operation) -> None:
         """Give the performer its time for a whole response."""
-        assert operation.berth is not None
+        berth = operation.berth
+        assert berth is not None
         if operation.field not in OPEN_ENDED:
-            timeout = operation.berth.lease.manners.response_timeout
-            operation.timer = self.clock.callLater(timeout, self._overdue, operation, timeout)
+            timeout = berth.lease.manners.response_timeout
+            operation.timer = berth.response.set(
+                timeout, partial(self._overdue, operation, timeout)
+            )
 
     def _overdue(self, operation: Operation, timeout: float) -> None:
         """Time is up, unless it is the caller who takes it, or another upstream's message to it."""

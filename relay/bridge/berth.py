@@ -6,6 +6,7 @@ from typing import Protocol
 
 import attrs
 
+from relay.bridge.deadline import Deadline
 from relay.bridge.party import Party
 from relay.bridge.ports import Clock, Fault, Lease, Timer
 from relay.policy.leasing import HOLDS, Hold, Reuse
@@ -45,10 +46,13 @@ class Berth:
     """Whether the lease has ended."""
     is_kept: bool = False
     """Whether it is held to the end of the crossing."""
-    _linger: Timer | None = None
+    response: Deadline = attrs.field(init=False)
+    """For the response to the operation that is performed on it."""
+    _linger: Deadline = attrs.field(init=False)
     _stall: Timer | None = None
 
     def __attrs_post_init__(self) -> None:
+        self.response, self._linger = Deadline(self.clock), Deadline(self.clock)
         self.party = Party.of(self.lease, self.lease, self.lease.held)
         self.lease.use(self)
 
@@ -61,28 +65,27 @@ class Berth:
 
     def take(self) -> None:
         """An operation begins on it."""
-        self._stop_lingering()
+        self._linger.cancel()
         self.lease.begin()
 
     def done(self, field: int) -> None:
         """An operation is complete: keep the lease, for a while, or not at all."""
-        self._stop_lingering()
+        self._linger.cancel()
         if self.is_over or self.is_kept:
             return
         hold, delay = HOLDS[field], self.lease.manners.linger
         if hold is Hold.ASSOCIATION or self.lease.manners.reuse is Reuse.CALLER:
             self.is_kept = True
         elif hold is Hold.LINGER and delay > 0 and not self.lease.is_recalled:
-            self._linger = self.clock.callLater(delay, self._let_go_if_idle)
+            self._linger.set(delay, self._let_go_if_idle)
         else:
             self._let_go_if_idle()
 
     def _let_go_if_idle(self) -> None:
         """Give the lease back, as soon as the caller has answered what its upstream has asked."""
-        self._stop_lingering()
         if self.user.is_busy(self.party):
             delay = self.lease.manners.linger or SHORTEST_LINGER
-            self._linger = self.clock.callLater(delay, self._let_go_if_idle)
+            self._linger.set(delay, self._let_go_if_idle)
         else:
             self.let_go()
 
@@ -161,20 +164,13 @@ class Berth:
         if self.is_over:
             return False
         self.is_over = True
-        self._stop_lingering()
+        self.response.end()
+        self._linger.end()
         self._stop_stall()
         self.party.retire()
         return True
 
-    def _stop_lingering(self) -> None:
-        _stop(self._linger)
-        self._linger = None
-
     def _stop_stall(self) -> None:
-        _stop(self._stall)
+        if self._stall is not None and self._stall.active():
+            self._stall.cancel()
         self._stall = None
-
-
-def _stop(timer: Timer | None) -> None:
-    if timer is not None and timer.active():
-        timer.cancel()

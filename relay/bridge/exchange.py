@@ -109,7 +109,11 @@ class Exchange:
 
     def is_busy(self, party: Party) -> bool:
         """Whether an operation that `party` invoked or performs is incomplete."""
-        return any(party in (each.invoker, each.performer) for each in self._operations())
+        for window in (self._of_caller, self._of_upstreams):
+            for each in window:
+                if each.invoker is party or each.performer is party:
+                    return True
+        return False
 
     def received(self, party: Party, fragments: Fragments) -> None:
         """Fragments from `party`. ProtocolError when it breaks the order of messages."""

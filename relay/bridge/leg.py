@@ -67,17 +67,16 @@ class Leg:
         failed: Callable[[ContextRefused | Unavailable], None],
     ) -> None:
         """A berth where `operation` can be performed: one in hand, or at a new lease."""
-        wanted = self._wanted(operation)
-        self._berths = [each for each in self._berths if not each.is_over]
         free = [each for each in self._berths if each.is_free]
-        suiting = next((each for each in free if self._suits(each, operation, wanted)), None)
-        if suiting is not None:
-            ready(suiting)
-            return
+        for each in free:
+            if self._suits(each, operation):
+                ready(each)
+                return
         for each in free:
             if not each.is_kept:
                 each.let_go()
-        self._lease(operation, wanted, ready, failed)
+        self._berths = [each for each in self._berths if not each.is_over]
+        self._lease(operation, self._wanted(operation), ready, failed)
 
     def _lease(
         self,
@@ -115,20 +114,25 @@ class Leg:
             berth.close()
 
     def _wanted(self, operation: Operation) -> Wanted:
-        everything = operation.field in WANTS_ALL_CONTEXTS
-        exactly = frozenset(self.contexts.values()) if everything else None
+        exactly = self._all if operation.field in WANTS_ALL_CONTEXTS else None
         key = self.terms.affinity(operation.command)
         bound = self._bound.get(key, self.upstream) if key is not None else None
         choice = operation.choice
         prefer = choice.prefer or (bound if bound not in choice.avoid else None)
         return Wanted(self.asked, operation.context, exactly, prefer, choice.avoid, choice.fresh)
 
-    def _suits(self, berth: Berth, operation: Operation, wanted: Wanted) -> bool:
+    @property
+    def _all(self) -> frozenset[Context]:
+        return frozenset(self.contexts.values())
+
+    def _suits(self, berth: Berth, operation: Operation) -> bool:
         """Whether the lease in hand serves as well as a new one would."""
-        lease, held = berth.lease, berth.lease.contexts
-        if wanted.fresh or lease.upstream in wanted.avoid:
+        lease, held, choice = berth.lease, berth.lease.contexts, operation.choice
+        if choice.fresh or lease.upstream in choice.avoid:
             return False
         is_bound = self.terms.affinity(operation.command) is not None
         if not berth.is_kept and (lease.is_recalled or not is_bound):
             return False
-        return wanted.context in held if wanted.exactly is None else held.keys() == wanted.exactly
+        if operation.field in WANTS_ALL_CONTEXTS:
+            return held.keys() == self._all
+        return operation.context in held

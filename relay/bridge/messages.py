@@ -49,6 +49,9 @@ class Assembler:
                 AbortSource.SERVICE_USER,
             )
         self.context_id = fragments.context_id
+        if fragments.ended and not self._command:
+            # Nearly always.
+            return b"".join(fragments.bodies())
         for body in fragments.bodies():
             self._command += body
         if not fragments.ended:

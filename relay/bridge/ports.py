@@ -36,13 +36,22 @@ class Timer(Protocol):
         """Whether it is still due."""
 
 
+class DelayedCall(Timer, Protocol):
+    """One that can be moved; Twisted's is one (IDelayedCall)."""
+
+    def reset(self, delay: float) -> None:
+        """Come `delay` seconds from now."""
+
+
 class Clock(Protocol):
     """Seconds and delayed calls; Twisted's reactor is one (IReactorTime)."""
 
     def seconds(self) -> float:
         """Now."""
 
-    def callLater(self, delay: float, callable: Callable[..., object], *args: object) -> Timer:
+    def callLater(
+        self, delay: float, callable: Callable[..., object], *args: object
+    ) -> DelayedCall:
         """Call after `delay` seconds."""
 
 

@@ -200,13 +200,15 @@ def decode(data: Buffer) -> CommandSet:
             raise _malformed(data, what, "reaches beyond the end")
         if group:
             continue
-        ascending, previous = ascending and element > previous, element
-        if element == _AFFECTED_SOP_CLASS:
+        if element <= previous:
+            ascending = False
+        previous = element
+        if length == 2 and element > _REQUESTED_SOP_CLASS:
+            numbers[element] = _us(data, start)[0]
+        elif element == _AFFECTED_SOP_CLASS:
             affected = _uid(data[start:at])
         elif element == _REQUESTED_SOP_CLASS:
             requested = _uid(data[start:at])
-        elif length == 2:
-            numbers[element] = _us(data, start)[0]
         elif element in _NUMBERS:
             raise _malformed(data, _name(element), "is not two bytes long")
     if not ascending:

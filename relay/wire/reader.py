@@ -122,7 +122,7 @@ def _told(raw: Buffer, lead: int) -> list[Piece]:
     return pieces
 
 
-COPIED_MAXIMUM = 4096
+COPIED_MAXIMUM = 16 * 1024
 """Bytes of a read that are copied rather than viewed: a view costs more to work with."""
 
 LATE_MAXIMUM = 4096

@@ -35,6 +35,8 @@ class Writer:
     """
 
     maximum: int = attrs.field(validator=attrs.validators.ge(SMALLEST))
+    _piece: int = attrs.field(init=False)
+    """Bytes of a fragment that others follow: even."""
     _open: int = 0
     """Bytes that the outgoing PDU still lacks."""
     _due: int = 0
@@ -44,6 +46,10 @@ class Writer:
     _last: int = 0
     _carry: bytes = attrs.field(default=b"", repr=False)
 
+    @_piece.default
+    def _as_the_maximum_has_it(self) -> int:
+        return (self.maximum - PDV_HEADER_LENGTH) & ~1
+
     @property
     def inside_pdu(self) -> bool:
         """Whether a PDU is half written: nothing but its rest can be sent."""
@@ -52,6 +58,9 @@ class Writer:
     def command(self, context_id: int, command_set: bytes) -> list[Buffer]:
         """A whole command set."""
         piece = self._piece
+        if len(command_set) <= piece:
+            # Nearly always.
+            return [_headers(context_id, COMMAND | LAST, len(command_set)) + command_set]
         cuts = range(0, len(command_set), piece) or range(1)
         return [
             part
@@ -78,11 +87,6 @@ class Writer:
             self._open = self._due = self._awaited = fragments.missing
             return [fragments.raw]
         return self._cut(context_id, fragments)
-
-    @property
-    def _piece(self) -> int:
-        """Bytes of a fragment that others follow: even."""
-        return (self.maximum - PDV_HEADER_LENGTH) & ~1
 
     def _cut(self, context_id: int, fragments: Fragments) -> list[Buffer]:
         out: list[Buffer] = []

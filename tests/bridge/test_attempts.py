@@ -570,8 +570,8 @@ def test_operations_of_an_asynchronous_window_are_spread_and_answered_as_they_co
     assert crossing.since() == [
         "caller 3: C-STORE-RSP 1 0000",
         "caller 3: C-STORE-RSP 3 0000",
-        "a given back",
         "b given back",
+        "a given back",
     ]
 
 
