@@ -132,7 +132,7 @@ def _stopped(port: IListeningPort) -> Deferred[None]:
 def relay_service(reactor: Any, configuration: config.Configuration) -> RelayService:
     """The relay as configured; nothing is opened yet. `reactor` is the one to run on."""
     random, own = Random(), ae_field(configuration.relay.ae_title)
-    by = ways(reactor, configuration.relay.transport)
+    by = ways(reactor, configuration.relay.transport, configuration.relay.read_size)
     keepers = {
         name: _keeper(reactor, by, name, upstream, own, random)
         for name, upstream in configuration.upstreams.items()

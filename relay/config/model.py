@@ -70,13 +70,15 @@ class Address:
 class RelaySection:
     """The relay as a whole. `max_associations` counts those of all listeners together.
 
-    `transport` is what carries the bytes (relay.transport.ways).
+    `transport` is what carries the bytes (relay.transport.ways), and how many of them at a time, at
+    most, is `read_size`.
     """
 
     ae_title: str = attrs.field(validator=values.ae_title)
     max_associations: int = attrs.field(default=500, validator=values.associations)
     shutdown_grace: float = attrs.field(default=10.0, validator=values.seconds)
     transport: str = attrs.field(default="socket", validator=values.transport)
+    read_size: int = attrs.field(default=557_056, validator=values.read_size)
 
 
 @attrs.frozen

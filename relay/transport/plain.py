@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
-from relay.transport.stream import READ_LIMIT, Stream
+from relay.transport.stream import Stream
 
 FEW = 64 * 1024
 """Bytes; memory for so many the C library has."""
@@ -50,7 +50,7 @@ class PlainStream(Stream):
     def _adapt(self, size: int) -> None:
         """Choose how much to read at a time from now on."""
         if size >= FEW:
-            self._most, self._small = READ_LIMIT, 0
+            self._most, self._small = self.read_limit, 0
         elif self._most > FEW:
             self._small += 1
             if self._small == A_WHILE:

@@ -37,7 +37,6 @@ from zope.interface import implementer
 
 from relay.transport.looking import LookingStream
 from relay.transport.securing import Security
-from relay.transport.stream import READ_LIMIT
 
 RECORD = 16 * 1024
 """The most bytes of data in a record (RFC 8446 5.1)."""
@@ -108,7 +107,7 @@ class SecureStream(LookingStream):
         if tls is None:
             return None
         records: list[bytes] = []
-        room, why, is_goodbye = READ_LIMIT, None, False
+        room, why, is_goodbye = self.read_limit, None, False
         try:
             while room >= RECORD:
                 record = tls.recv(RECORD)

@@ -30,16 +30,20 @@ from relay.transport.connecting import Connector
 from relay.transport.plain import PlainStream
 from relay.transport.secure import SecureStream
 from relay.transport.securing import Security
-from relay.transport.stream import Stream
+from relay.transport.stream import READ_LIMIT, Stream
 
 
 @implementer(IReactorTCP, IReactorSocket, IReactorTime, IReactorPluggableNameResolver)
 @attrs.frozen(eq=False)
 class Sockets:
-    """Makes connections on `reactor`: over TLS where there is `security`, and in the clear else."""
+    """Makes connections on `reactor`: over TLS where there is `security`, and in the clear else.
+
+    Each reads `read_limit` bytes in a turn, at most.
+    """
 
     reactor: Any
     security: Security | None = None
+    read_limit: int = READ_LIMIT
 
     def stream(
         self,
@@ -48,9 +52,13 @@ class Sockets:
         lost: Callable[[Failure], None] = lambda reason: None,
     ) -> Stream:
         """A transport over a connected socket, for a protocol that is yet to be connected to it."""
+        made: Stream
         if self.security is None:
-            return PlainStream(connection, protocol, self.reactor, lost)
-        return SecureStream(self.security, connection, protocol, self.reactor, lost)
+            made = PlainStream(connection, protocol, self.reactor, lost)
+        else:
+            made = SecureStream(self.security, connection, protocol, self.reactor, lost)
+        made.read_limit = self.read_limit
+        return made
 
     # IReactorTCP
 

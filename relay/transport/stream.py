@@ -17,10 +17,11 @@ A failure to write is not told at once, because whoever writes does not expect t
 connection meanwhile; and what the peer said before it left may still be there to be read. It is
 kept, and the reactor is told when it next asks.
 
-Fairness. In one turn of the reactor a connection reads at most READ_LIMIT bytes, and writes at most
-WRITE_LIMIT, however much more there is: then it is the others' turn. (What was written is counted
-until the reactor has next been asked for a turn to write in: when it takes turns a transport cannot
-know.) Who writes more fills the transport, and is told so, as if the peer did not take it.
+Fairness. In one turn of the reactor a connection reads at most `read_limit` bytes, and writes at
+most WRITE_LIMIT, however much more there is: then it is the others' turn. (What was written is
+counted until the reactor has next been asked for a turn to write in: when it takes turns a
+transport cannot know.) Who writes more fills the transport, and is told so, as if the peer did not
+take it.
 
 Producers, pausing and the high-water mark are those of twisted.internet.abstract.FileDescriptor.
 """
@@ -54,6 +55,9 @@ class IPromptTransport(Interface):
 @implementer(ITCPTransport, IPromptTransport)
 class Stream(SocketTransport):
     """A transport that writes at once; those who derive from it read, and send."""
+
+    read_limit = READ_LIMIT
+    """Bytes that are read in a turn, at most."""
 
     def __init__(self, *how: Any) -> None:
         super().__init__(*how)

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorFDSet, IStreamClientEndpoint, IS
 from relay.config import ClientTLS, ServerTLS
 from relay.transport.securing import Server
 from relay.transport.sockets import Sockets
+from relay.transport.stream import READ_LIMIT
 from relay.transport.tls import (
     TLSClientEndpoint,
     client_options,
@@ -64,23 +65,24 @@ class ByTwisted:
 
 @attrs.frozen
 class BySockets:
-    """Transports of our own on `reactor`; TLS is on the socket."""
+    """Transports of our own on `reactor`; TLS is on the socket. `read_limit`: bytes in a turn."""
 
     reactor: Any
+    read_limit: int = READ_LIMIT
 
     def calling(self, below: Below, tls: ClientTLS | None, host: str) -> IStreamClientEndpoint:
         """An endpoint that calls."""
         security = None if tls is None else client_security(tls, host)
-        return below(Sockets(self.reactor, security))
+        return below(Sockets(self.reactor, security, self.read_limit))
 
     def listening(self, where: str, tls: ServerTLS | None, factory: Any) -> Listening:
         """An endpoint that listens."""
         security = None if tls is None else Server.of(server_options(tls))
-        return serverFromString(Sockets(self.reactor, security), where), factory
+        return serverFromString(Sockets(self.reactor, security, self.read_limit), where), factory
 
 
-def ways(reactor: Any, transport: str) -> Ways:
+def ways(reactor: Any, transport: str, read_limit: int = READ_LIMIT) -> Ways:
     """The transports that the configuration asks for, as far as the reactor has what they need."""
     if transport == SOCKET and IReactorFDSet.providedBy(reactor):
-        return BySockets(reactor)
+        return BySockets(reactor, read_limit)
     return ByTwisted(reactor)

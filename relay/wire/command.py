@@ -200,9 +200,7 @@ def decode(data: Buffer) -> CommandSet:
             raise _malformed(data, what, "reaches beyond the end")
         if group:
             continue
-        if element <= previous:
-            ascending = False
-        previous = element
+        ascending, previous = ascending and element > previous, element
         if length == 2 and element > _REQUESTED_SOP_CLASS:
             numbers[element] = _us(data, start)[0]
         elif element == _AFFECTED_SOP_CLASS:

@@ -38,6 +38,10 @@ def test_a_reactor_that_looks_after_no_descriptors_has_its_own():
     assert isinstance(ways(Network(), "socket"), ByTwisted)
 
 
+AT_A_TIME = 128 * 1024
+"""Bytes that are read in a turn, at most."""
+
+
 @pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "secure"])
 @pytest.mark.parametrize("listening", ["socket", "twisted"])
 @pytest.mark.parametrize("calling", ["socket", "twisted"])
@@ -45,13 +49,13 @@ def test_each_talks_to_each(hand, pki, calling, listening, is_secure):
     near, far = Teller(), Teller()
     ports: list[Any] = []
     server, client = (pki.server(), ClientTLS(pki.ca)) if is_secure else (None, None)
-    endpoint, factory = ways(hand, listening).listening(
+    endpoint, factory = ways(hand, listening, AT_A_TIME).listening(
         "tcp:port=0:interface=127.0.0.1", server, Sole(far)
     )
     listened: Any = endpoint.listen(factory)
     listened.addCallback(ports.append)
     number = ports[0].getHost().port
-    below = ways(hand, calling).calling(
+    below = ways(hand, calling, AT_A_TIME).calling(
         lambda reactor: TCP4ClientEndpoint(reactor, "127.0.0.1", number), client, HOST
     )
     below.connect(Sole(near))
@@ -66,6 +70,8 @@ def test_each_talks_to_each(hand, pki, calling, listening, is_secure):
         teller.transport.setTcpNoDelay(True)
         teller.transport.write(bytes(300_000))
     hand.settle(lambda: len(near.heard) == len(far.heard) == 300_000)
+    for side, teller in ((calling, near), (listening, far)):
+        assert side == "twisted" or teller.transport.read_limit == AT_A_TIME
     near.transport.loseConnection()
     hand.settle(lambda: near.why_lost and far.why_lost)
     ports[0].stopListening()
