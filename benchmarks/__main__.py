@@ -7,42 +7,82 @@ nothing, and the bytes of every way are compared before it is measured.
 from __future__ import annotations
 
 import argparse
+import resource
+import shlex
 import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.cases import CASES, Bench, WrongBytes
+from benchmarks.bench import Bench, WrongBytes
+from benchmarks.cases import CASES, Case
 from benchmarks.gauge import gauge
-from benchmarks.processes import ArchiveProcess, sending
+from benchmarks.processes import ArchiveProcess
+from benchmarks.record import Run, written
+from benchmarks.sending import sending
 from benchmarks.table import table
 from benchmarks.versions import versions
-from benchmarks.ways import left_out
 from tests.interop.pki import Pki
 
 
 def main() -> None:
     """Run what the command line asks for; exit status 1 where any byte was wrong."""
     asked = _arguments()
-    print(*versions(), sep="\n")
-    for name in left_out():
-        print(f"left out: {name} is not installed (apt-get install {name})")
+    _open_many_files()
+    cases = {name: CASES[name] for name in asked.cases or CASES}
+    run = Run(
+        datetime.now(UTC).date().isoformat(),
+        shlex.join(("python", "-m", "benchmarks", *sys.argv[1:])),
+        asked.rounds,
+        list(versions()),
+        left_out(cases.values()),
+    )
+    print(*run.versions, *run.left_out, sep="\n", flush=True)
+    _measure(run, cases, set(asked.way) or None)
+    if asked.json:
+        asked.json.write_text(written(run))
+
+
+def _measure(run: Run, cases: Mapping[str, Case], names: set[str] | None) -> None:
     with TemporaryDirectory() as name, sending() as sender:
         pki = Pki.write(Path(name))
         with ArchiveProcess(pki) as archive:
-            bench = Bench(Path(name), pki, sender, archive)
-            for case in (CASES[name] for name in asked.cases or CASES):
-                print("", table(case, bench.measure(case, asked.rounds)), sep="\n")
+            bench = Bench(Path(name), pki, sender, archive, names)
+            for each, case in cases.items():
+                run.cases[each] = case, bench.measure(case, run.rounds)
+                print("", table(*run.cases[each]), sep="\n", flush=True)
                 if case.one_way:
-                    print(f"  {gauge(case.one_way)}")
+                    print(f"  {gauge(case.one_way)}", flush=True)
+
+
+def left_out(cases: Iterable[Case]) -> list[str]:
+    """Who is not measured, and what is not installed."""
+    contenders = {each.name: each for case in cases for each in case.contenders}
+    missing = {name: each.kind.missing() for name, each in contenders.items()}
+    return [f"left out: {name}, {what} is not installed" for name, what in missing.items() if what]
+
+
+def _open_many_files() -> None:
+    """Have a thousand associations fit: as many files as the system lets us open, and children."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}")
     parser.add_argument("--rounds", type=int, default=5, help="how often each way is measured")
+    parser.add_argument(
+        "--way", action="append", default=[], metavar="NAME", help="this one, and others so named"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="have all figures there")
     asked = parser.parse_args()
     if unknown := set(asked.cases) - CASES.keys():
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
+    names = {each.name for case in CASES.values() for each in case.contenders}
+    if unknown := set(asked.way) - names:
+        parser.error(f"no such way: {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     return asked
 
 

@@ -10,6 +10,7 @@ import hashlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
@@ -37,16 +38,18 @@ class Archive:
     """Listens on a free port of loopback, by TLS where a `context` is given.
 
     `maximum` is the maximum length that it announces. `seen` are bytes of datasets as they come in,
-    complete or not. While `reading` is not set nothing is read.
+    complete or not. While `reading` is not set nothing is read. With a `rate`, in bytes per second,
+    it takes its time over each association. Archives may share what tells that they `changed`.
     """
 
     context: ssl.SSLContext | None = None
     maximum: int = 128 * 1024
     hashes: bool = True
+    rate: float | None = None
+    changed: threading.Condition = attrs.field(factory=threading.Condition)
     stored: list[Stored] = attrs.field(init=False, factory=list)
     seen: int = attrs.field(init=False, default=0)
     reading: threading.Event = attrs.field(init=False, factory=threading.Event)
-    _changed: threading.Condition = attrs.field(init=False, factory=threading.Condition)
     _server: socket.socket = attrs.field(init=False)
     _connections: set[socket.socket] = attrs.field(init=False, factory=set)
     _threads: list[threading.Thread] = attrs.field(init=False, factory=list)
@@ -78,12 +81,12 @@ class Archive:
 
     def wait_until(self, condition: Callable[[], bool]) -> bool:
         """Wait for something to become true of what has come in; False when it never does."""
-        with self._changed:
-            return self._changed.wait_for(condition, PATIENCE_S)
+        with self.changed:
+            return self.changed.wait_for(condition, PATIENCE_S)
 
     def forget(self) -> None:
         """Forget what was stored."""
-        with self._changed:
+        with self.changed:
             self.stored.clear()
             self.seen = 0
 
@@ -111,14 +114,14 @@ class Archive:
         self._connections.discard(connection)
 
     def _came(self, size: int) -> None:
-        with self._changed:
+        with self.changed:
             self.seen += size
-            self._changed.notify_all()
+            self.changed.notify_all()
 
     def _keep(self, stored: Stored) -> None:
-        with self._changed:
+        with self.changed:
             self.stored.append(stored)
-            self._changed.notify_all()
+            self.changed.notify_all()
 
 
 class Association:
@@ -176,6 +179,8 @@ class Association:
         while left:
             self._archive.reading.wait()
             body = self._stream.some(left)
+            if self._archive.rate:
+                time.sleep(len(body) / self._archive.rate)
             left -= len(body)
             self._size += len(body)
             if self._archive.hashes:

@@ -1,86 +1,43 @@
-"""Sender, archive and delay in processes of their own: none shares a core's time by chance."""
+"""Archives and delay in processes of their own: none shares a core's time by chance."""
 
 from __future__ import annotations
 
 import multiprocessing
-import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from enum import Enum, auto
 from multiprocessing.connection import Connection
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-import attrs
-
-from benchmarks.archive import Archive, Stored
+from benchmarks.archive import PATIENCE_S, Archive, Stored
 from benchmarks.delay import Delay
-from benchmarks.objects import Objects
-from benchmarks.sender import Address, Sender
 from tests.interop.pki import Pki
 
 _SPAWN = multiprocessing.get_context("spawn")
 
-
-@attrs.frozen
-class Batch:
-    """Objects to be sent: how many, how large, in how long PDUs (bytes).
-
-    All on one association, or, `alone`, each on one of its own.
-    """
-
-    count: int
-    size: int
-    maximum: int
-    alone: bool = False
-
-    def digests(self) -> list[str]:
-        """What each of them hashes to."""
-        objects = _objects(self.size, self.maximum)
-        return [objects.digest(number) for number in range(self.count)]
+SLOW_RATE = 4_000_000.0
+"""What the slow archive takes of each association, in bytes per second."""
 
 
-def sending() -> ProcessPoolExecutor:
-    """The process in which `send` is to run."""
-    return ProcessPoolExecutor(1, _SPAWN)
+class Door(Enum):
+    """A port of the archive. All but one are behind TLS; one is slow to read."""
 
-
-def send(address: Address, batch: Batch) -> float:
-    """Store a batch, one object after another; the seconds from first byte to last response.
-
-    Where objects are alone these are the seconds from the first connection to the last release.
-    """
-    objects = _objects(batch.size, batch.maximum)
-    if batch.alone:
-        return _send_alone(address, batch, objects)
-    with Sender(address, batch.maximum) as sender:
-        began = time.perf_counter()
-        for number in range(batch.count):
-            sender.store(objects, number)
-        return time.perf_counter() - began
-
-
-def _send_alone(address: Address, batch: Batch, objects: Objects) -> float:
-    began = time.perf_counter()
-    for number in range(batch.count):
-        with Sender(address, batch.maximum) as sender:
-            sender.store(objects, number)
-    return time.perf_counter() - began
-
-
-@cache
-def _objects(size: int, maximum: int) -> Objects:
-    return Objects(size, maximum)
+    TLS = auto()
+    SECOND = auto()
+    THIRD = auto()
+    SLOW = auto()
+    PLAIN = auto()
 
 
 class _Serving:
-    """A process that serves for as long as its context lasts; `port` is where it listens.
+    """A process that serves for as long as its context lasts; `told` is what it says at first.
 
-    It runs `target` with `args` and the end of a pipe, on which it first tells its port, and ends
-    when it is told None.
+    It runs `target` with `args` and the end of a pipe, and ends when it is told None.
     """
 
-    port: int
+    told: Any
 
     def __init__(self, target: Callable[..., None], *args: object) -> None:
         self._pipe, self._end = _SPAWN.Pipe()
@@ -90,7 +47,7 @@ class _Serving:
         self._process.start()
         # With no other copy open, a process that dies is noticed.
         self._end.close()
-        self.port = self._pipe.recv()
+        self.told = self._pipe.recv()
         return self
 
     def __exit__(
@@ -104,19 +61,28 @@ class _Serving:
 
 
 class ArchiveProcess(_Serving):
-    """An archive behind TLS."""
+    """An archive with several doors: what comes in by any of them is told together."""
 
     def __init__(self, pki: Pki) -> None:
         super().__init__(_serve, pki)
+
+    @property
+    def ports(self) -> Mapping[Door, int]:
+        """The ports of its doors."""
+        ports: Mapping[Door, int] = self.told
+        return ports
 
     def hash_next(self, wanted: bool) -> None:
         """Say whether what comes from now on is to be hashed."""
         self._pipe.send(wanted)
         self._pipe.recv()
 
-    def take(self) -> list[Stored]:
-        """What was stored since the last time."""
-        self._pipe.send("take")
+    def take(self, count: int) -> list[Stored]:
+        """What was stored since the last time, as soon as that is `count` objects.
+
+        Some in the middle answer before the archive does. Fewer where it takes for ever.
+        """
+        self._pipe.send(count)
         stored: list[Stored] = self._pipe.recv()
         return stored
 
@@ -127,15 +93,41 @@ class DelayProcess(_Serving):
     def __init__(self, target: int, one_way: float) -> None:
         super().__init__(_delay, target, one_way)
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.told)
+
 
 def _serve(pki: Pki, pipe: Connection) -> None:
-    with Archive(pki.server_context()) as archive:
-        pipe.send(archive.port)
+    changed = threading.Condition()
+    with ExitStack() as stack:
+        archives = {door: stack.enter_context(_archive(door, pki, changed)) for door in Door}
+        pipe.send({door: archive.port for door, archive in archives.items()})
         while (asked := pipe.recv()) is not None:
             if isinstance(asked, bool):
-                archive.hashes = asked
-            pipe.send(list(archive.stored))
-            archive.forget()
+                for each in archives.values():
+                    each.hashes = asked
+                pipe.send(None)
+            else:
+                pipe.send(_take(list(archives.values()), changed, asked))
+
+
+def _archive(door: Door, pki: Pki, changed: threading.Condition) -> Archive:
+    return Archive(
+        None if door is Door.PLAIN else pki.server_context(),
+        rate=SLOW_RATE if door is Door.SLOW else None,
+        changed=changed,
+    )
+
+
+def _take(archives: list[Archive], changed: threading.Condition, count: int) -> list[Stored]:
+    with changed:
+        changed.wait_for(lambda: sum(len(each.stored) for each in archives) >= count, PATIENCE_S)
+        stored = [stored for each in archives for stored in each.stored]
+        for each in archives:
+            each.forget()
+    return stored
 
 
 def _delay(target: int, one_way: float, pipe: Connection) -> None:

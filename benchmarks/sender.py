@@ -84,10 +84,7 @@ class Sender:
 
     def confirm(self, number: int) -> None:
         """Await the response to an object that was sent; Refused unless it is success."""
-        data = self._pdu(pdus.P_DATA)
-        said = pdus.stored(data[pdus.PDV_HEADER.size :])
-        if said != (number & 0xFFFF, 0):
-            raise Refused(f"message {said[0]} was answered with {said[1]:04X}")
+        _succeeded(self._pdu(pdus.P_DATA), number)
 
     def _pdu(self, wanted: int) -> bytes:
         kind, length = pdus.PDU_HEADER.unpack(self._stream.exactly(pdus.PDU_HEADER.size))
@@ -95,3 +92,17 @@ class Sender:
         if kind != wanted:
             raise Refused(f"PDU type {kind} where {wanted} was due: {body[:4].hex()}")
         return body
+
+
+def confirm(answer: bytes, number: int) -> None:
+    """Look at a PDU that answers an object that was sent; Refused unless it says success."""
+    kind, _ = pdus.PDU_HEADER.unpack_from(answer)
+    if kind != pdus.P_DATA:
+        raise Refused(f"PDU type {kind} where a response was due")
+    _succeeded(answer[pdus.PDU_HEADER.size :], number)
+
+
+def _succeeded(data: bytes, number: int) -> None:
+    said = pdus.stored(data[pdus.PDV_HEADER.size :])
+    if said != (number & 0xFFFF, 0):
+        raise Refused(f"message {said[0]} was answered with {said[1]:04X}")

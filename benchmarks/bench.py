@@ -1,0 +1,119 @@
+"""How it is measured: all ways in turn, round after round, in one run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Container, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import attrs
+
+from benchmarks import sending
+from benchmarks.archive import Stored
+from benchmarks.cases import Case, Contender
+from benchmarks.processes import ArchiveProcess, DelayProcess, Door
+from benchmarks.result import Result, Round
+from benchmarks.sending import Sent
+from benchmarks.usage import cpu_seconds, memory, peak_memory
+from benchmarks.ways.way import Stage, Way
+from tests.interop.pki import Pki
+
+
+class WrongBytes(Exception):
+    """What arrived is not what was sent: no figure counts."""
+
+
+@attrs.define
+class _Lane:
+    """A contender whose way is open, and what it has come to so far."""
+
+    way: Way
+    result: Result
+
+
+@attrs.frozen
+class Bench:
+    """Where measuring is done: a folder for what the processes need, the sender, the archive.
+
+    Contenders of other names than `names` are left out; None leaves nobody out.
+    """
+
+    folder: Path
+    pki: Pki
+    sender: ProcessPoolExecutor
+    archive: ArchiveProcess
+    names: Container[str] | None = None
+
+    def measure(self, case: Case, rounds: int) -> list[Result]:
+        """Send a case by all ways in turn, `rounds` times. WrongBytes where any byte differs."""
+        with ExitStack() as stack:
+            ports = stack.enter_context(self._ports(case))
+            lanes = [self._open(stack, ports, case, each) for each in self.contenders(case)]
+            for lane in lanes:
+                self._compare(lane, case)
+            for _ in range(min(rounds, case.most or rounds)):
+                for lane in lanes:
+                    self._round(lane, case)
+            return [lane.result for lane in lanes]
+
+    def contenders(self, case: Case) -> list[Contender]:
+        """Those of a case who are there and asked for."""
+        asked = (each for each in case.contenders if self.names is None or each.name in self.names)
+        return [each for each in asked if each.kind.missing() is None]
+
+    @contextmanager
+    def _ports(self, case: Case) -> Iterator[Mapping[Door, int]]:
+        """The ports by which the archive is reached, near or far."""
+        if not case.one_way:
+            yield self.archive.ports
+            return
+        with DelayProcess(self.archive.ports[Door.TLS], case.one_way) as delay:
+            yield {**self.archive.ports, Door.TLS: delay.port}
+
+    def _open(
+        self, stack: ExitStack, ports: Mapping[Door, int], case: Case, contender: Contender
+    ) -> _Lane:
+        batch = contender.batch(case.batch)
+        folder = self.folder / contender.name.replace(" ", "-")
+        stage = Stage(folder, self.pki, ports, batch.associations)
+        way = stack.enter_context(contender.kind.open(stage))
+        return _Lane(way, Result(contender.name, batch))
+
+    def _compare(self, lane: _Lane, case: Case) -> None:
+        """Have every byte compared; nothing of this is measured."""
+        batch = lane.result.batch
+        batch = attrs.evolve(batch, count=min(case.hashed, batch.count))
+        self.archive.hash_next(True)
+        self.sender.submit(sending.send, lane.way.address, batch).result()
+        self._arrived(lane, [Stored(batch.size, digest) for digest in batch.digests()])
+        self.archive.hash_next(False)
+
+    def _round(self, lane: _Lane, case: Case) -> None:
+        pid, result = lane.way.pid, lane.result
+        before = cpu_seconds(pid) if pid else 0.0
+        began = time.perf_counter()
+        sent = self._rest(lane) if case.resting else self._send(lane)
+        self._arrived(lane, [Stored(result.batch.size, None)] * result.batch.count)
+        seconds = time.perf_counter() - began if lane.way.early else sent.seconds
+        cpu = cpu_seconds(pid) - before if pid else None
+        result.rounds.append(Round.of(sent, seconds, cpu))
+        result.peak = peak_memory(pid) if pid else None
+
+    def _send(self, lane: _Lane) -> Sent:
+        return self.sender.submit(sending.send, lane.way.address, lane.result.batch).result()
+
+    def _rest(self, lane: _Lane) -> Sent:
+        """Open associations that rest, see what they take, and store the batch on them."""
+        pid, batch = lane.way.pid, lane.result.batch
+        before = memory(pid) if pid else 0
+        self.sender.submit(sending.rest, lane.way.address, batch).result()
+        if pid:
+            lane.result.idle.append((memory(pid) - before) / batch.associations)
+        return self.sender.submit(sending.wake, batch).result()
+
+    def _arrived(self, lane: _Lane, wanted: list[Stored]) -> None:
+        """See that all of it has come; associations at once may come in any order."""
+        if sorted(self.archive.take(len(wanted)), key=repr) != sorted(wanted, key=repr):
+            raise WrongBytes(f"{lane.result.name}: what arrived is not what was sent")

@@ -1,0 +1,107 @@
+"""What the sending process does: a batch is stored, and each C-STORE is timed."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from multiprocessing import get_context
+
+import attrs
+
+from benchmarks import crowd
+from benchmarks.objects import Objects
+from benchmarks.sender import Address, Sender
+
+_RESTING: list[Sender] = []
+"""Of this process: associations that were opened, and on which nothing is said."""
+
+
+@attrs.frozen
+class Batch:
+    """Objects to be sent: how many, how large, in how long PDUs (bytes).
+
+    On so many `associations` at once, which have all been opened before; or, `alone`, each on one
+    of its own, one after another.
+    """
+
+    count: int
+    size: int
+    maximum: int
+    associations: int = 1
+    alone: bool = False
+
+    def digests(self) -> list[str]:
+        """What each of them hashes to."""
+        objects = _objects(self.size, self.maximum)
+        return [objects.digest(number) for number in range(self.count)]
+
+
+@attrs.frozen
+class Sent:
+    """A batch has been stored, in seconds from first byte to last response; `took`: each C-STORE.
+
+    Where objects are alone it is from the first connection to the last release.
+    """
+
+    seconds: float
+    took: list[float]
+
+
+def sending() -> ProcessPoolExecutor:
+    """The process in which what follows is to run."""
+    return ProcessPoolExecutor(1, get_context("spawn"))
+
+
+def send(address: Address, batch: Batch) -> Sent:
+    """Store a batch. Refused where an object is not answered with success."""
+    objects = _objects(batch.size, batch.maximum)
+    if batch.alone:
+        return _send_alone(address, batch, objects)
+    if batch.associations > 1:
+        return Sent(*crowd.store_all(address, objects, batch.count, batch.associations))
+    took: list[float] = []
+    with Sender(address, batch.maximum) as sender:
+        began = time.perf_counter()
+        for number in range(batch.count):
+            took.append(_store(sender, objects, number))
+        return Sent(time.perf_counter() - began, took)
+
+
+def rest(address: Address, batch: Batch) -> None:
+    """Open the associations of a batch, and let them rest."""
+    _RESTING.extend(Sender(address, batch.maximum) for _ in range(batch.associations))
+
+
+def wake(batch: Batch) -> Sent:
+    """Store a batch on the associations that rest, by turns, and release them."""
+    objects = _objects(batch.size, batch.maximum)
+    began = time.perf_counter()
+    took = [
+        _store(_RESTING[number % len(_RESTING)], objects, number) for number in range(batch.count)
+    ]
+    seconds = time.perf_counter() - began
+    while _RESTING:
+        with _RESTING.pop():
+            pass
+    return Sent(seconds, took)
+
+
+def _send_alone(address: Address, batch: Batch, objects: Objects) -> Sent:
+    took: list[float] = []
+    began = time.perf_counter()
+    for number in range(batch.count):
+        with Sender(address, batch.maximum) as sender:
+            took.append(_store(sender, objects, number))
+    return Sent(time.perf_counter() - began, took)
+
+
+def _store(sender: Sender, objects: Objects, number: int) -> float:
+    began = time.perf_counter()
+    sender.store(objects, number)
+    return time.perf_counter() - began
+
+
+@cache
+def _objects(size: int, maximum: int) -> Objects:
+    return Objects(size, maximum)
