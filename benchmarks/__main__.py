@@ -16,7 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.bench import Bench, WrongBytes
-from benchmarks.cases import CASES, Case
+from benchmarks.case import Case
+from benchmarks.cases import CASES
 from benchmarks.gauge import gauge
 from benchmarks.processes import ArchiveProcess
 from benchmarks.record import Run, written

@@ -12,13 +12,16 @@ import attrs
 
 from benchmarks import sending
 from benchmarks.archive import Stored
-from benchmarks.cases import Case, Contender
+from benchmarks.case import Case, Contender
 from benchmarks.processes import ArchiveProcess, DelayProcess, Door
 from benchmarks.result import Result, Round
 from benchmarks.sending import Sent
 from benchmarks.usage import cpu_seconds, memory, peak_memory
 from benchmarks.ways.way import Stage, Way
 from tests.interop.pki import Pki
+
+SETTLED_S = 3.0
+"""After so many seconds an association at rest costs what it costs in the long run."""
 
 
 class WrongBytes(Exception):
@@ -51,11 +54,16 @@ class Bench:
         with ExitStack() as stack:
             ports = stack.enter_context(self._ports(case))
             lanes = [self._open(stack, ports, case, each) for each in self.contenders(case)]
-            for lane in lanes:
-                self._compare(lane, case)
+            self.archive.hash_next(False)
+            if not case.resting:
+                self._compare_all(lanes, case)
             for _ in range(min(rounds, case.most or rounds)):
                 for lane in lanes:
                     self._round(lane, case)
+            if case.resting:
+                # What rests is measured where nothing was before: memory that was used and is free
+                # would be used again.
+                self._compare_all(lanes, case)
             return [lane.result for lane in lanes]
 
     def contenders(self, case: Case) -> list[Contender]:
@@ -81,6 +89,10 @@ class Bench:
         way = stack.enter_context(contender.kind.open(stage))
         return _Lane(way, Result(contender.name, batch))
 
+    def _compare_all(self, lanes: list[_Lane], case: Case) -> None:
+        for lane in lanes:
+            self._compare(lane, case)
+
     def _compare(self, lane: _Lane, case: Case) -> None:
         """Have every byte compared; nothing of this is measured."""
         batch = lane.result.batch
@@ -105,13 +117,20 @@ class Bench:
         return self.sender.submit(sending.send, lane.way.address, lane.result.batch).result()
 
     def _rest(self, lane: _Lane) -> Sent:
-        """Open associations that rest, see what they take, and store the batch on them."""
-        pid, batch = lane.way.pid, lane.result.batch
-        before = memory(pid) if pid else 0
-        self.sender.submit(sending.rest, lane.way.address, batch).result()
-        if pid:
-            lane.result.idle.append((memory(pid) - before) / batch.associations)
-        return self.sender.submit(sending.wake, batch).result()
+        """Open associations that rest, store the batch on them, and see what they take."""
+        address, batch = lane.way.address, lane.result.batch
+        before = self._memory(lane)
+        self.sender.submit(sending.rest, address, batch).result()
+        lane.result.idle.append((self._memory(lane) - before) / batch.associations)
+        sent = self.sender.submit(sending.wake, batch).result()
+        # Whoever stored an object may be about to store another one: let that pass.
+        time.sleep(SETTLED_S)
+        lane.result.used.append((self._memory(lane) - before) / batch.associations)
+        self.sender.submit(sending.leave).result()
+        return sent
+
+    def _memory(self, lane: _Lane) -> int:
+        return memory(lane.way.pid) if lane.way.pid else 0
 
     def _arrived(self, lane: _Lane, wanted: list[Stored]) -> None:
         """See that all of it has come; associations at once may come in any order."""

@@ -2,62 +2,23 @@
 
 from __future__ import annotations
 
-import attrs
-
+from benchmarks.case import Case, Contender
+from benchmarks.processes import Door
 from benchmarks.result import CPU_PER_1000, CPU_PER_GB, OBJECTS_PER_S
 from benchmarks.sending import Batch
-from benchmarks.wanted import Peak, Ratio, Wanted, at_least, at_most
+from benchmarks.wanted import RELAY, Growth, Idle, Peak, Ratio, at_least, at_most
 from benchmarks.ways.direct import Direct
 from benchmarks.ways.haproxy import HAProxy
 from benchmarks.ways.pynetdicom import ByPynetdicom
 from benchmarks.ways.relay import OurRelay
 from benchmarks.ways.stunnel import ByStunnel
-from benchmarks.ways.way import Kind
 
 KIB, MIB = 2**10, 2**20
 
 
-@attrs.frozen
-class Contender:
-    """Somebody who is compared. Of a case's batch it sends so many objects, on so many associations
-    at once, where these are named: for some the whole batch would take for ever.
-    """
-
-    name: str
-    kind: Kind
-    count: int | None = None
-    associations: int | None = None
-
-    def batch(self, batch: Batch) -> Batch:
-        """What it sends in each round."""
-        associations = self.associations or batch.associations
-        return attrs.evolve(batch, count=self.count or batch.count, associations=associations)
-
-
-@attrs.frozen
-class Case:
-    """A batch that is sent in each round by each contender.
-
-    `hashed`: how many of its objects are compared, byte by byte, beforehand. `wanted`: figures that
-    the relay should come to. `notes`: what else there is to know of the figures. `one_way`: seconds
-    that each byte takes to or from the archive. `resting`: the associations are opened and rest,
-    before the batch is stored on them. `most`: rounds beyond that say nothing new.
-    """
-
-    title: str
-    batch: Batch
-    contenders: tuple[Contender, ...]
-    hashed: int
-    wanted: tuple[Wanted, ...] = ()
-    notes: tuple[str, ...] = ()
-    one_way: float = 0.0
-    resting: bool = False
-    most: int | None = None
-
-
 PLAIN = Contender("direct, plain", Direct(tls=False))
 SECURE = Contender("direct, TLS", Direct())
-OURS = Contender("relay", OurRelay())
+OURS = Contender(RELAY, OurRelay())
 BY_TWISTED = {"transport": "twisted"}
 TWISTED = Contender("relay, Twisted's transports", OurRelay(relay=BY_TWISTED))
 HAPROXY = Contender("HAProxy", HAProxy())
@@ -65,6 +26,10 @@ HAPROXY_128K = Contender("HAProxy, 128 KiB buffers", HAProxy(buffers=128 * KIB))
 STUNNEL = Contender("stunnel", ByStunnel())
 FORWARDING = (HAPROXY, HAPROXY_128K, STUNNEL)
 
+FAST = (Door.TLS, Door.SECOND, Door.THIRD)
+ONE_SLOW = (Door.TLS, Door.SECOND, Door.SLOW)
+
+KEEPS_NOTHING = {"memory": 0, "disk": 0}
 NO_FILE = {"disk": 0}
 WINDOW = 16 * MIB
 """What the relay keeps in memory of an object, by default."""
@@ -81,7 +46,7 @@ def _large(maximum: int) -> Case:
         (
             PLAIN,
             SECURE,
-            Contender("relay", OurRelay(failover=NO_FILE)),
+            Contender(RELAY, OurRelay(failover=NO_FILE)),
             Contender("relay, replay file", OurRelay()),
             Contender(TWISTED.name, OurRelay(relay=BY_TWISTED, failover=NO_FILE)),
             *FORWARDING,
@@ -89,6 +54,24 @@ def _large(maximum: int) -> Case:
         ),
         hashed=2,
         wanted=(Ratio(CPU_PER_GB, at_most(0.9)), Peak(at_most(64), beside=WINDOW)),
+    )
+
+
+def _crowd(associations: int, count: int, *others: Contender) -> Case:
+    one = "relay, one association"
+    return Case(
+        f"512 KiB objects, 16 KiB PDUs, on {associations} associations at once",
+        Batch(count, 512 * KIB, 16 * KIB, associations),
+        (
+            PLAIN,
+            SECURE,
+            OURS,
+            Contender(one, OurRelay(), associations=1),
+            *FORWARDING,
+            *others,
+        ),
+        hashed=max(64, associations),
+        wanted=(Ratio(CPU_PER_GB, at_most(1.0)), Ratio(CPU_PER_GB, at_most(1.3), over=one)),
     )
 
 
@@ -115,6 +98,20 @@ CASES = {
             Ratio(CPU_PER_1000, at_most(0.05), over="pynetdicom"),
         ),
     ),
+    "32": _crowd(32, 1536, _pynetdicom(64)),
+    "256": _crowd(256, 1024),
+    "64M-TLS": Case(
+        "64 MiB objects, 16 KiB PDUs, by TLS from the sender, too",
+        Batch(8, 64 * MIB, 16 * KIB),
+        (
+            SECURE,
+            Contender(RELAY, OurRelay(failover=NO_FILE, secure=True)),
+            Contender("HAProxy", HAProxy(secure=True)),
+            Contender("HAProxy, 128 KiB buffers", HAProxy(buffers=128 * KIB, secure=True)),
+        ),
+        hashed=2,
+        wanted=(Ratio(CPU_PER_GB, at_most(1.0)),),
+    ),
     "association": Case(
         f"512 KiB objects, each {ALONE}",
         Batch(500, 512 * KIB, 16 * KIB, alone=True),
@@ -139,5 +136,55 @@ CASES = {
         notes=(IN_FULL, "the TCP handshake with the archive is charged as a round trip"),
         wanted=(Ratio(OBJECTS_PER_S, at_least(4.0), over=SECURE.name),),
         one_way=0.010,
+    ),
+    "memory": Case(
+        "512 KiB objects, nothing kept to be sent again: the memory of active associations",
+        Batch(1000, 512 * KIB, 16 * KIB),
+        tuple(
+            Contender(f"relay, {number} at once", OurRelay(failover=KEEPS_NOTHING), None, number)
+            for number in (1, 32, 256)
+        ),
+        hashed=300,
+        wanted=(
+            Peak(at_most(64), of="relay, 1 at once"),
+            Growth(at_most(0.3), of="relay, 32 at once", over="relay, 1 at once"),
+            Growth(at_most(0.3), of="relay, 256 at once", over="relay, 1 at once"),
+        ),
+        most=2,
+    ),
+    "idle": Case(
+        "1,000 associations that rest; then an 8 KiB object on each",
+        Batch(1000, 8 * KIB, 16 * KIB, associations=1000),
+        (
+            OURS,
+            Contender("relay, TLS from the sender", OurRelay(secure=True)),
+            HAPROXY,
+            Contender("HAProxy, TLS from the sender", HAProxy(secure=True)),
+            STUNNEL,
+        ),
+        hashed=200,
+        notes=(
+            "the relay holds no association with the archive for one that rests; the others do, so"
+            " they have one TLS end for each, and two with TLS from the sender",
+        ),
+        wanted=tuple(
+            Idle(at_most(60), of=of, used=used)
+            for of in (RELAY, "relay, TLS from the sender")
+            for used in (False, True)
+        ),
+        resting=True,
+        most=1,
+    ),
+    "slow": Case(
+        "512 KiB objects on 12 associations, three doors of the archive; one of them is slow",
+        Batch(600, 512 * KIB, 16 * KIB, associations=12),
+        (
+            Contender("relay, all fast", OurRelay(doors=FAST)),
+            Contender(RELAY, OurRelay(doors=ONE_SLOW)),
+            Contender("HAProxy, all fast", HAProxy(doors=FAST)),
+            Contender("HAProxy", HAProxy(doors=ONE_SLOW)),
+        ),
+        hashed=48,
+        notes=("the slow one takes 4 MB/s of each association; associations keep to their door",),
     ),
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from benchmarks.cases import Case
+from benchmarks.case import Case
 from benchmarks.result import METRICS, Result
 from benchmarks.spread import Spread
 from benchmarks.wanted import Verdict, verdicts
@@ -61,6 +61,7 @@ def _result(result: Result) -> dict[str, Any]:
         "figures": {each.name: _spread(Spread.of(each.figures(result))) for each in METRICS},
         "peak": result.peak,
         "idle": result.idle,
+        "used": result.used,
         "rounds": [attrs.asdict(each) for each in result.rounds],
     }
 

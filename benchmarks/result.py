@@ -33,9 +33,9 @@ class Round:
 class Result:
     """What a case took on one way: a batch in each round.
 
-    `peak`: the most memory that the process in the middle had resident, in bytes; `idle`: what each
-    association that rests adds to it, for each round of a case in which they rest. Direct there is
-    nobody in the middle.
+    `peak`: the most memory that the process in the middle had resident, in bytes; None where there
+    is none. In a case in which associations rest, `idle` is what each of them adds to its memory,
+    and `used` the same after an object was stored on it: in bytes, for each round.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Result:
     rounds: list[Round] = attrs.field(factory=list)
     peak: int | None = None
     idle: list[float] = attrs.field(factory=list)
+    used: list[float] = attrs.field(factory=list)
 
 
 @attrs.frozen

@@ -74,17 +74,20 @@ def rest(address: Address, batch: Batch) -> None:
 
 
 def wake(batch: Batch) -> Sent:
-    """Store a batch on the associations that rest, by turns, and release them."""
+    """Store a batch on the associations that rest, by turns."""
     objects = _objects(batch.size, batch.maximum)
     began = time.perf_counter()
     took = [
         _store(_RESTING[number % len(_RESTING)], objects, number) for number in range(batch.count)
     ]
-    seconds = time.perf_counter() - began
+    return Sent(time.perf_counter() - began, took)
+
+
+def leave() -> None:
+    """Release the associations that rest."""
     while _RESTING:
         with _RESTING.pop():
             pass
-    return Sent(seconds, took)
 
 
 def _send_alone(address: Address, batch: Batch, objects: Objects) -> Sent:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.cases import MIB, Case
+from benchmarks.case import Case
 from benchmarks.result import CPU_PER_GB, METRICS, OBJECTS_PER_S, Result, ratios
 from benchmarks.spread import NOTHING, Spread, number
 from benchmarks.wanted import RELAY, verdicts
+
+MIB = 2**20
 
 Row = tuple[str, ...]
 
@@ -28,7 +30,7 @@ def grid(results: Sequence[Result]) -> list[Row]:
     """The headings, and a row for each way."""
     resting = any(each.idle for each in results)
     headings = ("", "objects", *(each.name for each in METRICS), "peak MiB")
-    idle = ("KB each idle",) if resting else ()
+    idle = ("KB each idle", "KB after an object") if resting else ()
     return [(*headings, *idle), *(_row(each, resting) for each in results)]
 
 
@@ -41,10 +43,11 @@ def remarks(case: Case, results: Sequence[Result]) -> list[str]:
 
 
 def _row(result: Result, resting: bool) -> Row:
-    figures = (_written(each.figures(result)) for each in METRICS)
+    rounds = (_written(each.figures(result)) for each in METRICS)
     peak = NOTHING if result.peak is None else number(result.peak / MIB)
-    idle = (_written([each / 1e3 for each in result.idle]),) if resting else ()
-    return (result.name, str(result.batch.count), *figures, peak, *idle)
+    both = (result.idle, result.used) if resting else ()
+    idle = (_written([each / 1e3 for each in figures]) for figures in both)
+    return (result.name, str(result.batch.count), *rounds, peak, *idle)
 
 
 def _written(figures: Sequence[float]) -> str:

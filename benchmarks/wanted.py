@@ -111,17 +111,19 @@ class Growth:
 
 @attrs.frozen
 class Idle:
-    """What each association that rests adds to resident memory, in KB."""
+    """What each association that rests adds to resident memory, in KB; `used`: after an object."""
 
     bound: Bound
     of: str = RELAY
+    used: bool = False
 
     @property
     def title(self) -> str:
-        return f"KB for each idle association, {self.of}"
+        return f"KB for each idle association, {self.of}{', after an object' * self.used}"
 
     def figures(self, results: Results) -> Sequence[float]:
-        return [each / 1e3 for each in results[self.of].idle]
+        result = results[self.of]
+        return [each / 1e3 for each in (result.used if self.used else result.idle)]
 
 
 @attrs.frozen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from benchmarks.cases import Case
+from benchmarks.case import Case
 from benchmarks.record import Run, written
 from benchmarks.result import CPU_PER_GB, Result, Round
 from benchmarks.sending import Batch

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.archive import Stored
 from benchmarks.sender import Address
-from benchmarks.sending import Batch, rest, send, wake
+from benchmarks.sending import Batch, leave, rest, send, wake
 
 BATCH = Batch(3, 8192, 16384)
 
@@ -35,11 +35,13 @@ def test_many_associations_are_there_at_once_and_store_each_object_once(archive)
     assert max(sent.took) <= sent.seconds
 
 
-def test_associations_that_rest_are_there_until_they_are_woken(archive):
+def test_associations_that_rest_are_there_until_they_leave(archive):
     batch = attrs.evolve(BATCH, associations=3)
     rest(Address(archive.port, "ARCHIVE"), batch)
     assert archive.wait_until(lambda: archive.now == 3)
     assert archive.stored == []
     assert len(wake(batch).took) == 3
     assert archive.stored == stored(batch)
+    assert archive.now == 3
+    leave()
     assert archive.wait_until(lambda: archive.now == 0)

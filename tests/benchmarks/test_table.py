@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from benchmarks.cases import Case
+from benchmarks.case import Case
 from benchmarks.result import OBJECTS_PER_S, Result, Round
 from benchmarks.sending import Batch
 from benchmarks.table import table
@@ -66,6 +66,7 @@ def test_without_the_relay_nothing_is_compared():
 
 
 def test_associations_that_rest_have_a_column_of_their_own():
-    resting = attrs.evolve(RELAY, idle=[50_000.0])
+    resting = attrs.evolve(RELAY, idle=[50_000.0], used=[70_000.0])
     said = lines(CASE, (DIRECT, resting))
-    assert [said[1].endswith("KB each idle"), said[2][-1], said[3][-4:]] == [True, "-", "50.0"]
+    assert said[1].endswith("KB each idle  KB after an object")
+    assert [line.split()[-2:] for line in said[2:4]] == [["-", "-"], ["50.0", "70.0"]]

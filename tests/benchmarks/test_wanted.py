@@ -17,7 +17,9 @@ def result(name, seconds=(), cpu=(), count=1000, **known):
     return Result(name, batch, rounds, **known)
 
 
-RELAY = result("relay", [2.0, 3.0, 4.0], [0.125, 0.375, 0.5], peak=80 * MB, idle=[50e3, 70e3, 60e3])
+RELAY = result(
+    "relay", [2.0, 3.0, 4.0], [0.125, 0.375, 0.5], peak=80 * MB, idle=[60e3], used=[70e3]
+)
 HAPROXY = result("HAProxy", [1.0, 1.0, 1.0], [0.25, 0.25, 0.25])
 DIRECT = result("direct", [4.0, 4.0, 4.0])
 FEW = result("pynetdicom", [1.0, 1.0, 1.0], [1.0, 1.0, 1.0], count=125)
@@ -60,6 +62,7 @@ def test_growth_is_for_each_association_more():
 
 def test_what_rests_is_told_in_kb():
     assert verdict(Idle(at_most(60))).spread.middle == 60.0
+    assert verdict(Idle(at_most(60), used=True)).spread.middle == 70.0
 
 
 @pytest.mark.parametrize(
