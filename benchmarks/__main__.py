@@ -12,6 +12,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +26,8 @@ from benchmarks.sending import sending
 from benchmarks.table import table
 from benchmarks.versions import versions
 from tests.interop.pki import Pki
+
+PICTURE = "ratios.svg"
 
 
 def main() -> None:
@@ -43,6 +46,18 @@ def main() -> None:
     _measure(run, cases, set(asked.way) or None)
     if asked.json:
         asked.json.write_text(written(run))
+    if asked.write:
+        _write(run, asked.write)
+
+
+def _write(run: Run, folder: Path) -> None:
+    """Put the figures into a folder for readers: a page, a picture, and JSON."""
+    from benchmarks import page, picture
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(written(run))
+    picture.draw(run, folder / PICTURE)
+    page.write(run, folder / "README.md", PICTURE)
 
 
 def _measure(run: Run, cases: Mapping[str, Case], names: set[str] | None) -> None:
@@ -78,7 +93,12 @@ def _arguments() -> argparse.Namespace:
         "--way", action="append", default=[], metavar="NAME", help="this one, and others so named"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="have all figures there")
+    parser.add_argument(
+        "--write", type=Path, metavar="FOLDER", help="have a page, a picture and JSON there"
+    )
     asked = parser.parse_args()
+    if asked.write and not find_spec("matplotlib"):
+        parser.error("--write needs matplotlib: pip install -e '.[bench]'")
     if unknown := set(asked.cases) - CASES.keys():
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
     names = {each.name for case in CASES.values() for each in case.contenders}

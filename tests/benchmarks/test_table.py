@@ -5,45 +5,33 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from benchmarks.case import Case
-from benchmarks.result import OBJECTS_PER_S, Result, Round
-from benchmarks.sending import Batch
+from benchmarks.result import OBJECTS_PER_S
 from benchmarks.table import table
 from benchmarks.wanted import Ratio, at_least
+from tests.benchmarks.runs import CASE, DIRECT, HAPROXY, RELAY
 
-BATCH = Batch(10, 1000, 16384)
-CASE = Case("objects", BATCH, (), 1)
-MIB = 2**20
-
-
-def result(name, seconds, cpu=None, peak=None):
-    return Result(name, BATCH, [Round(each, cpu, 0.001, 0.002) for each in seconds], peak)
+BARE = attrs.evolve(CASE, notes=(), wanted=())
 
 
-DIRECT = result("direct, TLS", [4.0, 9.0, 4.0])
-RELAY = result("relay", [2.0, 3.0, 4.0], 0.1, MIB)
-OTHER = result("HAProxy", [1.0, 1.0, 1.0], 0.2, MIB)
-
-
-def lines(case, results=(DIRECT, RELAY, OTHER)):
+def lines(case, results=(DIRECT, RELAY, HAPROXY)):
     return [line.strip() for line in table(case, results).splitlines()]
 
 
 def test_a_way_has_a_line_with_the_medians_of_its_rounds():
-    heading, headings, direct, relay = lines(CASE)[:4]
-    assert heading == "objects, 10 a round"
+    heading, headings, direct, relay = lines(BARE)[:4]
+    assert heading == "objects, 1000 a round"
     assert headings.split("  ")[0] == "objects"
     assert headings.endswith("objects/s  p50 ms  p99 ms  peak MiB")
     assert direct.split() == [
-        *("direct,", "TLS", "10", "-", "-"),
-        *("0.003", "(0.001-0.003)", "2.50", "(1.11-2.50)", "1.00", "2.00", "-"),
+        *("direct,", "TLS", "1000", "-", "-"),
+        *("250", "(111-250)", "250", "(111-250)", "1.00", "2.00", "-"),
     ]
-    assert relay.split()[:4] == ["relay", "10", "10000", "10.0"]
+    assert relay.split()[:4] == ["relay", "1000", "0.500", "0.500"]
     assert relay.split()[-1] == "1.00"
 
 
 def test_the_relay_is_compared_round_by_round():
-    assert lines(CASE)[-2:] == [
+    assert lines(BARE)[-2:] == [
         "relay / direct, TLS: objects/s 2.00 (1.00-3.00)",
         "relay / HAProxy: CPU 0.500, objects/s 0.333 (0.250-0.500)",
     ]
@@ -52,21 +40,21 @@ def test_the_relay_is_compared_round_by_round():
 @pytest.mark.parametrize(("least", "said"), [(2.0, "met"), (2.1, "not met")])
 def test_what_is_wanted_comes_last(least, said):
     wanted = (Ratio(OBJECTS_PER_S, at_least(least), over="direct, TLS"),)
-    assert lines(attrs.evolve(CASE, wanted=wanted))[-1] == (
+    assert lines(attrs.evolve(BARE, wanted=wanted))[-1] == (
         f"objects/s, relay / direct, TLS: at least {least:g} wanted, 2.00 (1.00-3.00), {said}"
     )
 
 
 def test_what_else_there_is_to_know_stands_between_figures_and_ratios():
-    assert lines(attrs.evolve(CASE, notes=("this", "that")))[5:7] == ["this", "that"]
+    assert lines(attrs.evolve(BARE, notes=("this", "that")))[5:7] == ["this", "that"]
 
 
 def test_without_the_relay_nothing_is_compared():
-    assert len(lines(CASE, (DIRECT, OTHER))) == 4
+    assert len(lines(BARE, (DIRECT, HAPROXY))) == 4
 
 
 def test_associations_that_rest_have_a_column_of_their_own():
     resting = attrs.evolve(RELAY, idle=[50_000.0], used=[70_000.0])
-    said = lines(CASE, (DIRECT, resting))
+    said = lines(BARE, (DIRECT, resting))
     assert said[1].endswith("KB each idle  KB after an object")
     assert [line.split()[-2:] for line in said[2:4]] == [["-", "-"], ["50.0", "70.0"]]
