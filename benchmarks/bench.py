@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -13,15 +14,13 @@ import attrs
 from benchmarks import sending
 from benchmarks.archive import Stored
 from benchmarks.case import Case, Contender
+from benchmarks.dataset import STUDY
 from benchmarks.processes import ArchiveProcess, DelayProcess, Door
 from benchmarks.result import Result, Round
-from benchmarks.sending import Sent
+from benchmarks.sending import Batch, Sent
 from benchmarks.usage import cpu_seconds, memory, peak_memory
 from benchmarks.ways.way import Stage, Way
 from tests.interop.pki import Pki
-
-SETTLED_S = 3.0
-"""After so many seconds an association at rest costs what it costs in the long run."""
 
 
 class WrongBytes(Exception):
@@ -40,7 +39,8 @@ class _Lane:
 class Bench:
     """Where measuring is done: a folder for what the processes need, the sender, the archive.
 
-    Contenders of other names than `names` are left out; None leaves nobody out.
+    Contenders of other names than `names` are left out; None leaves nobody out. `settled`: after
+    so many seconds an association at rest costs what it costs in the long run.
     """
 
     folder: Path
@@ -48,6 +48,7 @@ class Bench:
     sender: ProcessPoolExecutor
     archive: ArchiveProcess
     names: Container[str] | None = None
+    settled: float = 3.0
 
     def measure(self, case: Case, rounds: int) -> list[Result]:
         """Send a case by all ways in turn, `rounds` times. WrongBytes where any byte differs."""
@@ -57,9 +58,9 @@ class Bench:
             self.archive.hash_next(False)
             if not case.resting:
                 self._compare_all(lanes, case)
-            for _ in range(min(rounds, case.most or rounds)):
+            for number in range(min(rounds, case.most or rounds)):
                 for lane in lanes:
-                    self._round(lane, case)
+                    self._round(lane, case, (number + 1) * STUDY)
             if case.resting:
                 # What rests is measured where nothing was before: memory that was used and is free
                 # would be used again.
@@ -102,29 +103,30 @@ class Bench:
         self._arrived(lane, [Stored(batch.size, digest) for digest in batch.digests()])
         self.archive.hash_next(False)
 
-    def _round(self, lane: _Lane, case: Case) -> None:
+    def _round(self, lane: _Lane, case: Case, first: int) -> None:
+        """Send a batch once; nothing that was sent before is sent again."""
         pid, result = lane.way.pid, lane.result
+        batch = attrs.evolve(result.batch, first=first)
         before = cpu_seconds(pid) if pid else 0.0
         began = time.perf_counter()
-        sent = self._rest(lane) if case.resting else self._send(lane)
-        self._arrived(lane, [Stored(result.batch.size, None)] * result.batch.count)
+        sent = (self._rest if case.resting else self._send)(lane, batch)
+        self._arrived(lane, [Stored(batch.size, None)] * batch.count)
         seconds = time.perf_counter() - began if lane.way.early else sent.seconds
         cpu = cpu_seconds(pid) - before if pid else None
         result.rounds.append(Round.of(sent, seconds, cpu))
         result.peak = peak_memory(pid) if pid else None
 
-    def _send(self, lane: _Lane) -> Sent:
-        return self.sender.submit(sending.send, lane.way.address, lane.result.batch).result()
+    def _send(self, lane: _Lane, batch: Batch) -> Sent:
+        return self.sender.submit(sending.send, lane.way.address, batch).result()
 
-    def _rest(self, lane: _Lane) -> Sent:
+    def _rest(self, lane: _Lane, batch: Batch) -> Sent:
         """Open associations that rest, store the batch on them, and see what they take."""
-        address, batch = lane.way.address, lane.result.batch
         before = self._memory(lane)
-        self.sender.submit(sending.rest, address, batch).result()
+        self.sender.submit(sending.rest, lane.way.address, batch).result()
         lane.result.idle.append((self._memory(lane) - before) / batch.associations)
         sent = self.sender.submit(sending.wake, batch).result()
         # Whoever stored an object may be about to store another one: let that pass.
-        time.sleep(SETTLED_S)
+        time.sleep(self.settled)
         lane.result.used.append((self._memory(lane) - before) / batch.associations)
         self.sender.submit(sending.leave).result()
         return sent
@@ -133,6 +135,11 @@ class Bench:
         return memory(lane.way.pid) if lane.way.pid else 0
 
     def _arrived(self, lane: _Lane, wanted: list[Stored]) -> None:
-        """See that all of it has come; associations at once may come in any order."""
-        if sorted(self.archive.take(len(wanted)), key=repr) != sorted(wanted, key=repr):
-            raise WrongBytes(f"{lane.result.name}: what arrived is not what was sent")
+        """See that all of it has come, and nothing else; in any order, where many send at once."""
+        came, sent = Counter(self.archive.take(len(wanted))), Counter(wanted)
+        if came != sent:
+            strange, lost = (came - sent).total(), (sent - came).total()
+            raise WrongBytes(
+                f"{lane.result.name}: {lost} of {len(wanted)} objects did not arrive as they were"
+                f" sent, and {strange} arrived that were not sent"
+            )

@@ -12,18 +12,24 @@ from benchmarks.ways.way import Kind
 @attrs.frozen
 class Contender:
     """Somebody who is compared. Of a case's batch it sends so many objects, on so many associations
-    at once, where these are named: for some the whole batch would take for ever.
+    at once, where these are named: for some the whole batch would take for ever. Some take nothing
+    but `images`.
     """
 
     name: str
     kind: Kind
     count: int | None = None
     associations: int | None = None
+    images: bool = False
 
     def batch(self, batch: Batch) -> Batch:
         """What it sends in each round."""
-        associations = self.associations or batch.associations
-        return attrs.evolve(batch, count=self.count or batch.count, associations=associations)
+        return attrs.evolve(
+            batch,
+            count=self.count or batch.count,
+            associations=self.associations or batch.associations,
+            images=self.images,
+        )
 
 
 @attrs.frozen

@@ -9,6 +9,7 @@ from benchmarks.sending import Batch
 from benchmarks.wanted import RELAY, Growth, Idle, Peak, Ratio, at_least, at_most
 from benchmarks.ways.direct import Direct
 from benchmarks.ways.haproxy import HAProxy
+from benchmarks.ways.orthanc import ByOrthanc
 from benchmarks.ways.pynetdicom import ByPynetdicom
 from benchmarks.ways.relay import OurRelay
 from benchmarks.ways.stunnel import ByStunnel
@@ -39,6 +40,13 @@ def _pynetdicom(count: int) -> Contender:
     return Contender("pynetdicom", ByPynetdicom(), count=count)
 
 
+def _orthanc(count: int) -> Contender:
+    return Contender("Orthanc", ByOrthanc(), count, images=True)
+
+
+ROUTES = "Orthanc answers when it has stored; it sends a study on when nothing of it came for 2 s"
+
+
 def _large(maximum: int) -> Case:
     return Case(
         f"64 MiB objects, {maximum // KIB} KiB PDUs",
@@ -51,8 +59,10 @@ def _large(maximum: int) -> Case:
             Contender(TWISTED.name, OurRelay(relay=BY_TWISTED, failover=NO_FILE)),
             *FORWARDING,
             _pynetdicom(1),
+            _orthanc(1),
         ),
         hashed=2,
+        notes=(ROUTES,),
         wanted=(Ratio(CPU_PER_GB, at_most(0.9)), Peak(at_most(64), beside=WINDOW)),
     )
 
@@ -84,15 +94,17 @@ CASES = {
     "512K": Case(
         "512 KiB objects, 16 KiB PDUs",
         Batch(1000, 512 * KIB, 16 * KIB),
-        (PLAIN, SECURE, OURS, TWISTED, *FORWARDING, _pynetdicom(100)),
+        (PLAIN, SECURE, OURS, TWISTED, *FORWARDING, _pynetdicom(100), _orthanc(100)),
         hashed=200,
+        notes=(ROUTES,),
         wanted=(Ratio(CPU_PER_GB, at_most(1.0)), Ratio(OBJECTS_PER_S, at_least(0.95))),
     ),
     "8K": Case(
         "8 KiB objects, 16 KiB PDUs",
         Batch(5000, 8 * KIB, 16 * KIB),
-        (PLAIN, SECURE, OURS, TWISTED, *FORWARDING, _pynetdicom(300)),
+        (PLAIN, SECURE, OURS, TWISTED, *FORWARDING, _pynetdicom(300), _orthanc(200)),
         hashed=300,
+        notes=(ROUTES,),
         wanted=(
             Ratio(CPU_PER_1000, at_most(4.0)),
             Ratio(CPU_PER_1000, at_most(0.05), over="pynetdicom"),
@@ -136,6 +148,7 @@ CASES = {
         notes=(IN_FULL, "the TCP handshake with the archive is charged as a round trip"),
         wanted=(Ratio(OBJECTS_PER_S, at_least(4.0), over=SECURE.name),),
         one_way=0.010,
+        most=3,
     ),
     "memory": Case(
         "512 KiB objects, nothing kept to be sent again: the memory of active associations",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
 
@@ -20,9 +20,9 @@ READ_SIZE = 64 * 1024
 
 
 def store_all(
-    address: Address, objects: Objects, count: int, associations: int
+    address: Address, objects: Objects, numbers: Iterable[int], associations: int
 ) -> tuple[float, list[float]]:
-    """Store `count` objects; the seconds that it took, and those of each C-STORE.
+    """Store objects of these numbers; the seconds that it took, and those of each C-STORE.
 
     The associations are there before the first byte is sent. Refused where one is not answered
     with success.
@@ -31,8 +31,8 @@ def store_all(
         senders = [
             stack.enter_context(Sender(address, objects.maximum)) for _ in range(associations)
         ]
-        numbers, took = iter(range(count)), list[float]()
-        members = [_Member(sender, objects, numbers, took) for sender in senders]
+        left, took = iter(numbers), list[float]()
+        members = [_Member(sender, objects, left, took) for sender in senders]
         began = time.perf_counter()
         _keep_busy(members)
         seconds = time.perf_counter() - began

@@ -1,7 +1,8 @@
 """Objects of any size as bytes that are ready to be sent, and what their datasets hash to.
 
 A dataset is random bytes that repeat in blocks; each block bears the number of its object and its
-own, so that none can be lost, doubled, exchanged or moved without another hash.
+own, so that none can be lost, doubled, exchanged or moved without another hash. An image is the
+same behind a head that says so, for those who look into datasets.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from struct import Struct
 
 import attrs
 
-from benchmarks import pdus
+from benchmarks import dataset, pdus
 
 BLOCK = 1024 * 1024
 """About how many bytes are written at a time."""
@@ -26,12 +27,16 @@ _HEADERS = pdus.P_DATA_HEADERS.size
 class Objects:
     """Objects with datasets of `size` bytes (at least 16), in PDUs of `maximum` bytes.
 
+    As `images` they have an even size of at least 512 bytes, and PDUs as long as that.
+
     `maximum` is what peers call the maximum length: it counts neither type nor length of a PDU.
     Each object is known by its number; buffers are good until the next one is taken.
     """
 
     size: int
     maximum: int
+    images: bool = False
+    _head: int = attrs.field(init=False, repr=False)
     _block: memoryview = attrs.field(init=False, repr=False)
     _blocks: int = attrs.field(init=False)
     _tail: memoryview = attrs.field(init=False, repr=False)
@@ -39,10 +44,13 @@ class Objects:
     def __attrs_post_init__(self) -> None:
         piece = self.maximum - pdus.PDV_HEADER.size
         block = max(1, BLOCK // piece) * piece
-        # The tail, which bears the last-fragment bit and a stamp, is never too short for them.
-        self._blocks = max(0, self.size - _STAMP.size) // block
+        head = dataset.head(self.size, 0) if self.images else b""
+        self._head = len(head)
+        # The tail bears the last-fragment bit, a head and a stamp, and is never too short for them.
+        least = self._head + _STAMP.size
+        self._blocks = max(0, self.size - least) // block
         tail = self.size - self._blocks * block
-        content = random.Random(self.maximum).randbytes(block + _STAMP.size)
+        content = head + random.Random(self.maximum).randbytes(block + _STAMP.size)
         self._block = _encoded(content[:block], piece, last=False)
         self._tail = _encoded(content[:tail], piece, last=True)
 
@@ -51,7 +59,7 @@ class Objects:
 
         A message of one block at most is one buffer.
         """
-        command_set = pdus.c_store_rq(number & 0xFFFF, b"2.25.1%011d\0" % number)
+        command_set = pdus.c_store_rq(number & 0xFFFF, pdus.instance(number))
         command = pdus.p_data(pdus.COMMAND | pdus.LAST, command_set)
         if self._blocks:
             yield command
@@ -69,10 +77,15 @@ class Objects:
 
     def _parts(self, number: int) -> Iterator[memoryview]:
         for block in range(self._blocks):
-            _STAMP.pack_into(self._block, _HEADERS, number, block)
-            yield self._block
-        _STAMP.pack_into(self._tail, _HEADERS, number, self._blocks)
-        yield self._tail
+            yield self._stamped(self._block, number, block)
+        yield self._stamped(self._tail, number, self._blocks)
+
+    def _stamped(self, part: memoryview, number: int, block: int) -> memoryview:
+        """A head that is not the first one is pixels, like any others."""
+        if self.images:
+            part[_HEADERS : _HEADERS + self._head] = dataset.head(self.size, number)
+        _STAMP.pack_into(part, _HEADERS + self._head, number, block)
+        return part
 
 
 def _encoded(content: bytes, piece: int, last: bool) -> memoryview:

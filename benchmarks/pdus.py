@@ -85,6 +85,11 @@ def items(body: bytes) -> Iterator[tuple[int, bytes]]:
         yield kind, body[at - length : at]
 
 
+def instance(number: int) -> bytes:
+    """The SOP Instance UID of an object: of the same, even length for all."""
+    return b"2.25.1%011d\0" % number
+
+
 def c_store_rq(message_id: int, instance: bytes) -> bytes:
     """The command set of a C-STORE-RQ of a CT image; `instance` is a UID of even length."""
     return _command_set(

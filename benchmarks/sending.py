@@ -22,7 +22,8 @@ class Batch:
     """Objects to be sent: how many, how large, in how long PDUs (bytes).
 
     On so many `associations` at once, which have all been opened before; or, `alone`, each on one
-    of its own, one after another.
+    of its own, one after another. They are `images` for those who look into them, and numbered
+    from `first`.
     """
 
     count: int
@@ -30,11 +31,18 @@ class Batch:
     maximum: int
     associations: int = 1
     alone: bool = False
+    images: bool = False
+    first: int = 0
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the objects."""
+        return range(self.first, self.first + self.count)
 
     def digests(self) -> list[str]:
         """What each of them hashes to."""
-        objects = _objects(self.size, self.maximum)
-        return [objects.digest(number) for number in range(self.count)]
+        objects = _objects(self)
+        return [objects.digest(number) for number in self.numbers]
 
 
 @attrs.frozen
@@ -55,15 +63,15 @@ def sending() -> ProcessPoolExecutor:
 
 def send(address: Address, batch: Batch) -> Sent:
     """Store a batch. Refused where an object is not answered with success."""
-    objects = _objects(batch.size, batch.maximum)
+    objects = _objects(batch)
     if batch.alone:
         return _send_alone(address, batch, objects)
     if batch.associations > 1:
-        return Sent(*crowd.store_all(address, objects, batch.count, batch.associations))
+        return Sent(*crowd.store_all(address, objects, batch.numbers, batch.associations))
     took: list[float] = []
     with Sender(address, batch.maximum) as sender:
         began = time.perf_counter()
-        for number in range(batch.count):
+        for number in batch.numbers:
             took.append(_store(sender, objects, number))
         return Sent(time.perf_counter() - began, took)
 
@@ -75,11 +83,9 @@ def rest(address: Address, batch: Batch) -> None:
 
 def wake(batch: Batch) -> Sent:
     """Store a batch on the associations that rest, by turns."""
-    objects = _objects(batch.size, batch.maximum)
+    objects = _objects(batch)
     began = time.perf_counter()
-    took = [
-        _store(_RESTING[number % len(_RESTING)], objects, number) for number in range(batch.count)
-    ]
+    took = [_store(_RESTING[number % len(_RESTING)], objects, number) for number in batch.numbers]
     return Sent(time.perf_counter() - began, took)
 
 
@@ -93,7 +99,7 @@ def leave() -> None:
 def _send_alone(address: Address, batch: Batch, objects: Objects) -> Sent:
     took: list[float] = []
     began = time.perf_counter()
-    for number in range(batch.count):
+    for number in batch.numbers:
         with Sender(address, batch.maximum) as sender:
             took.append(_store(sender, objects, number))
     return Sent(time.perf_counter() - began, took)
@@ -105,6 +111,10 @@ def _store(sender: Sender, objects: Objects, number: int) -> float:
     return time.perf_counter() - began
 
 
+def _objects(batch: Batch) -> Objects:
+    return _made(batch.size, batch.maximum, batch.images)
+
+
 @cache
-def _objects(size: int, maximum: int) -> Objects:
-    return Objects(size, maximum)
+def _made(size: int, maximum: int, images: bool) -> Objects:
+    return Objects(size, maximum, images)
