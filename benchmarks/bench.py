@@ -8,6 +8,7 @@ from collections.abc import Container, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import attrs
 
@@ -53,8 +54,13 @@ class Bench:
     def measure(self, case: Case, rounds: int) -> list[Result]:
         """Send a case by all ways in turn, `rounds` times. WrongBytes where any byte differs."""
         with ExitStack() as stack:
+            # A new folder: what somebody has left from another case is not to be found.
+            folder = Path(stack.enter_context(TemporaryDirectory(dir=self.folder)))
             ports = stack.enter_context(self._ports(case))
-            lanes = [self._open(stack, ports, case, each) for each in self.contenders(case)]
+            lanes = [
+                self._open(stack, each, case, Stage(folder / str(number), self.pki, ports))
+                for number, each in enumerate(self.contenders(case))
+            ]
             self.archive.hash_next(False)
             if not case.resting:
                 self._compare_all(lanes, case)
@@ -81,14 +87,10 @@ class Bench:
         with DelayProcess(self.archive.ports[Door.TLS], case.one_way) as delay:
             yield {**self.archive.ports, Door.TLS: delay.port}
 
-    def _open(
-        self, stack: ExitStack, ports: Mapping[Door, int], case: Case, contender: Contender
-    ) -> _Lane:
+    def _open(self, stack: ExitStack, contender: Contender, case: Case, stage: Stage) -> _Lane:
         batch = contender.batch(case.batch)
-        folder = self.folder / contender.name.replace(" ", "-")
-        stage = Stage(folder, self.pki, ports, batch.associations)
-        way = stack.enter_context(contender.kind.open(stage))
-        return _Lane(way, Result(contender.name, batch))
+        stage = attrs.evolve(stage, associations=batch.associations)
+        return _Lane(stack.enter_context(contender.kind.open(stage)), Result(contender.name, batch))
 
     def _compare_all(self, lanes: list[_Lane], case: Case) -> None:
         for lane in lanes:

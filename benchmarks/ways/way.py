@@ -40,7 +40,7 @@ class Stage:
     folder: Path
     pki: Pki
     archive: Mapping[Door, int]
-    associations: int
+    associations: int = 1
 
 
 class Kind(Protocol):
