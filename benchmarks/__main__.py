@@ -10,6 +10,7 @@ import argparse
 import resource
 import shlex
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -66,10 +67,12 @@ def _measure(run: Run, cases: Mapping[str, Case], names: set[str] | None) -> Non
         with ArchiveProcess(pki) as archive:
             bench = Bench(Path(name), pki, sender, archive, names)
             for each, case in cases.items():
+                began = time.monotonic()
                 run.cases[each] = case, bench.measure(case, run.rounds)
                 print("", table(*run.cases[each]), sep="\n", flush=True)
                 if case.one_way:
-                    print(f"  {gauge(case.one_way)}", flush=True)
+                    print(f"  {gauge(case.one_way)}")
+                print(f"  in {time.monotonic() - began:.0f} s, {each}", flush=True)
 
 
 def left_out(cases: Iterable[Case]) -> list[str]:

@@ -99,7 +99,8 @@ class Bench:
     def _compare(self, lane: _Lane, case: Case) -> None:
         """Have every byte compared; nothing of this is measured."""
         batch = lane.result.batch
-        batch = attrs.evolve(batch, count=min(case.hashed, batch.count))
+        count = min(case.hashed, batch.count)
+        batch = attrs.evolve(batch, count=count, associations=min(count, batch.associations))
         self.archive.hash_next(True)
         self.sender.submit(sending.send, lane.way.address, batch).result()
         self._arrived(lane, [Stored(batch.size, digest) for digest in batch.digests()])

@@ -96,7 +96,7 @@ CASES = {
         "512 KiB objects, 16 KiB PDUs",
         Batch(1000, 512 * KIB, 16 * KIB),
         (PLAIN, SECURE, OURS, TWISTED, *FORWARDING, _pynetdicom(100), _orthanc(100)),
-        hashed=200,
+        hashed=100,
         notes=(ROUTES,),
         wanted=(Ratio(CPU_PER_GB, at_most(1.0)), Ratio(OBJECTS_PER_S, at_least(0.95))),
     ),

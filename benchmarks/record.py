@@ -30,8 +30,8 @@ class Run:
 
 
 def written(run: Run) -> str:
-    """The run as the text of a JSON file."""
-    return json.dumps(record(run), indent=1) + "\n"
+    """The run as the text of a JSON file, figures to five digits."""
+    return json.dumps(_short(record(run)), indent=1) + "\n"
 
 
 def record(run: Run) -> dict[str, Any]:
@@ -77,3 +77,11 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 def _spread(spread: Spread | None) -> dict[str, float] | None:
     return None if spread is None else attrs.asdict(spread)
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _short(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_short(each) for each in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value

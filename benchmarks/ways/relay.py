@@ -27,7 +27,7 @@ class OurRelay:
 
     `relay` and `failover` are keys of these tables of its configuration; all others have their
     defaults, save for the limits that so many associations need. `secure`: by TLS from the sender,
-    too.
+    too. However many processes it works in, they are counted together.
     """
 
     relay: Mapping[str, Any] = attrs.field(factory=dict)
