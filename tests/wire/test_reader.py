@@ -218,6 +218,20 @@ def test_what_may_not_pass_keeps_nothing_back_of_what_may():
     assert b"".join(first.bodies() + second.bodies()) == b"even" * 3 + b"odd"
 
 
+@pytest.mark.parametrize(
+    "behind",
+    [p_data(pdv(1, 0, bytes(MAXIMUM))), pack(">BBLLBB", 4, 0, 5, 1, 1, 0)],
+    ids=["too long", "too short"],
+)
+def test_what_is_sound_comes_out_before_a_pdu_behind_it_that_breaks_the_protocol(behind):
+    reader = Reader(MAXIMUM)
+    reader.feed(p_data(pdv(1, 0, b"even")) + behind)
+    first = reader.next_event()
+    assert isinstance(first, Fragments) and first.bodies() == [b"even"]
+    with pytest.raises(ProtocolError):
+        reader.next_event()
+
+
 @pytest.mark.parametrize("cut", range(1, 33))
 def test_pdus_with_one_header_are_the_same_fragments_wherever_a_read_ends(cut):
     raw = p_data(pdv(1, 0, b"same")) * 4
