@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from random import Random
 from typing import Any, cast
@@ -44,13 +44,43 @@ STOPPING_PERIOD = 0.1
 
 
 @attrs.frozen
-class Door:
-    """A listener and where it listens; `where` is its endpoint description."""
+class Opening:
+    """What is to listen where; `where` is the endpoint's description."""
 
     where: str
     endpoint: IStreamServerEndpoint
-    listener: Listener
     factory: Any
+
+
+def opened(openings: Iterable[Opening]) -> list[IListeningPort]:
+    """Listen at all of these.
+
+    SystemExit, with one line that says why, where a port cannot be had.
+    """
+    ports: list[IListeningPort] = []
+    refused: list[str] = []
+    for each in openings:
+        _listen(each, ports, refused)
+    # Not from the errback: a Deferred would keep it to itself.
+    if refused:
+        raise SystemExit("\n".join(refused))
+    return ports
+
+
+def _listen(opening: Opening, ports: list[IListeningPort], refused: list[str]) -> None:
+    def failed(failure: Failure) -> None:
+        why = getattr(failure.value, "socketError", None) or failure.value
+        refused.append(f"relay: cannot listen on {opening.where}: {why}")
+
+    opening.endpoint.listen(opening.factory).addCallbacks(ports.append, failed)
+
+
+@attrs.frozen
+class Door:
+    """A listener and where it listens."""
+
+    opening: Opening
+    listener: Listener
 
 
 class RelayService(Service):
@@ -74,15 +104,10 @@ class RelayService(Service):
     def privilegedStartService(self) -> None:
         """Listen, while the process may still have the right to low ports.
 
-        SystemExit, with one line that says why, where a port cannot be had.
+        SystemExit as from `opened`.
         """
         super().privilegedStartService()  # type: ignore[no-untyped-call]
-        refused: list[str] = []
-        for door in self.doors:
-            self._listen(door, refused)
-        # Not from the errback: a Deferred would keep it to itself.
-        if refused:
-            raise SystemExit("\n".join(refused))
+        self.ports += opened(door.opening for door in self.doors)
 
     def startService(self) -> None:
         """Look after the upstreams, where that is wanted."""
@@ -92,15 +117,8 @@ class RelayService(Service):
         for keeper in self.keepers.values():
             keeper.start()
 
-    def _listen(self, door: Door, refused: list[str]) -> None:
-        def failed(failure: Failure) -> None:
-            why = getattr(failure.value, "socketError", None) or failure.value
-            refused.append(f"relay: cannot listen on {door.where}: {why}")
-
-        door.endpoint.listen(door.factory).addCallbacks(self.ports.append, failed)
-
     async def _stop(self) -> None:
-        await DeferredList([_stopped(port) for port in self.ports])
+        await DeferredList([stopped(port) for port in self.ports])
         await self._idle_or_out_of_time()
         await DeferredList([door.listener.stop() for door in self.doors])
         await DeferredList([keeper.stop() for keeper in self.keepers.values()])
@@ -125,14 +143,18 @@ class RelayService(Service):
         await looking.start(STOPPING_PERIOD)
 
 
-def _stopped(port: IListeningPort) -> Deferred[None]:
+def stopped(port: IListeningPort) -> Deferred[None]:
+    """Stop listening; fires when that is done."""
     return cast("Deferred[None]", port.stopListening())
 
 
-def relay_service(reactor: Any, configuration: config.Configuration) -> RelayService:
-    """The relay as configured; nothing is opened yet. `reactor` is the one to run on."""
+def relay_service(
+    reactor: Any, configuration: config.Configuration, by: Ways | None = None
+) -> RelayService:
+    """The relay as configured; nothing is opened yet. `reactor` is the one to run on, `by` makes
+    its transports, if not those that the configuration asks for."""
     random, own = Random(), ae_field(configuration.relay.ae_title)
-    by = ways(reactor, configuration.relay.transport, configuration.relay.read_size)
+    by = by or ways(reactor, configuration.relay.transport, configuration.relay.read_size)
     keepers = {
         name: _keeper(reactor, by, name, upstream, own, random)
         for name, upstream in configuration.upstreams.items()
@@ -209,4 +231,4 @@ def _door(
     )
     listener = Listener(reactor, bank, its, own, bindings.patience(each), each.name)
     endpoint, factory = by.listening(each.endpoint, each.tls, listener)
-    return Door(each.endpoint, endpoint, listener, factory)
+    return Door(Opening(each.endpoint, endpoint, factory), listener)

@@ -1,0 +1,33 @@
+"""The process of a worker, as the first process starts it: `python -m relay.workers REACTOR`.
+
+REACTOR is the module that installs it. The setup comes in by descriptor 0, the log leaves by 1; 3
+and 4 lead to the first process (relay.workers.minding).
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from twisted.logger import globalLogBeginner
+
+from relay.workers.setup import Setup
+from relay.workers.telling import Writer
+
+
+def main(reactor_module: str) -> None:
+    """Be a worker."""
+    setup = Setup.decode(sys.stdin.buffer.read())
+    globalLogBeginner.beginLoggingTo([Writer(sys.stdout)])
+    import_module(reactor_module).install()
+    # Not before: there is the reactor that was asked for by now.
+    from twisted.internet import reactor
+
+    from relay.workers.minding import SOCKETS, WORDS
+    from relay.workers.worker import begin
+
+    begin(reactor, setup, WORDS, SOCKETS)
+    reactor.run()
+
+
+main(sys.argv[1])

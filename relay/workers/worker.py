@@ -1,0 +1,86 @@
+"""A worker: a relay without ports, which is handed its callers by the first process.
+
+It stops as the relay does that is alone, letting operations end, when it is told so, and when the
+first process is gone.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.protocols.amp import CommandLocator
+
+from relay.service import relay_service
+from relay.workers import words
+from relay.workers.intake import Intake
+from relay.workers.passing import Taker
+from relay.workers.setup import Setup
+from relay.workers.talking import Heard, Talk
+
+
+class Worker(CommandLocator):
+    """One worker on `reactor`, and what the first process says to it."""
+
+    def __init__(self, reactor: Any, setup: Setup) -> None:
+        super().__init__()
+        self.reactor = reactor
+        self.intake = Intake(reactor)
+        self.service = relay_service(reactor, setup.configuration, by=self.intake)
+        self.talk = Talk(self, self._alone)
+        self._is_stopping = False
+
+    def start(self, talking: socket.socket, taking: socket.socket) -> None:
+        """Serve; these lead to the first process."""
+        self.talk.begin(talking, self.reactor)
+        self.service.privilegedStartService()
+        self.service.startService()
+        taken = partial(self.intake.take, ended=self._ended)
+        Taker(taking, self.reactor, taken).start()
+        self.talk.say(words.Ready)
+
+    def stop(self) -> Deferred[None]:
+        """Let operations end; fires when all has."""
+        self._is_stopping = True
+        self.talk.say(words.Leaving)
+        return self.service.stopService()
+
+    def _ended(self, number: int) -> None:
+        """A caller's connection is closed."""
+        self.talk.say(words.Ended, number=number)
+
+    def _alone(self) -> None:
+        """The first process is gone, or has given this one up."""
+        if not self._is_stopping:
+            self.reactor.stop()
+
+    # what the first process says
+
+    @words.Sync.responder
+    def sync(self) -> Heard:
+        """All that came before was heard."""
+        return {}
+
+    @words.Drain.responder
+    def drain(self, upstream: str, wanted: bool) -> Heard:
+        """Take an upstream out, or have it back."""
+        keeper = self.service.keepers[upstream]
+        if wanted:
+            keeper.drain()
+        else:
+            keeper.resume()
+        return {}
+
+
+def begin(reactor: Any, setup: Setup, words_end: int, sockets_end: int) -> None:
+    """Have a worker start when the reactor runs, and stop when the reactor does. The two ends are
+    descriptors."""
+    # Whoever says it to all processes says it to the first one, too, which passes it on.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    worker = Worker(reactor, setup)
+    talking, taking = socket.socket(fileno=words_end), socket.socket(fileno=sockets_end)
+    reactor.callWhenRunning(worker.start, talking, taking)
+    reactor.addSystemEventTrigger("before", "shutdown", worker.stop)
