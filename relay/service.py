@@ -28,9 +28,11 @@ from relay.bridge.record import Budget
 from relay.bridge.session import Rules
 from relay.credentials import Credentials
 from relay.downstream.listener import Census, Listener
+from relay.policy.moves import Moves
 from relay.scratch import Scratch
 from relay.transactions import Transactions
 from relay.transport.ways import Ways, ways
+from relay.upstream.allowance import Allowance, Whole
 from relay.upstream.bank import Bank
 from relay.upstream.dialer import Dialer
 from relay.upstream.keeper import Keeper
@@ -148,15 +150,25 @@ def stopped(port: IListeningPort) -> Deferred[None]:
     return cast("Deferred[None]", port.stopListening())
 
 
+@attrs.frozen
+class Shared:
+    """What a relay has in common with others, where it is not alone: `by` makes its transports,
+    `moves` are those of all, and of each upstream it has an allowance."""
+
+    by: Ways
+    moves: Moves
+    allowances: Mapping[str, Allowance]
+
+
 def relay_service(
-    reactor: Any, configuration: config.Configuration, by: Ways | None = None
+    reactor: Any, configuration: config.Configuration, shared: Shared | None = None
 ) -> RelayService:
-    """The relay as configured; nothing is opened yet. `reactor` is the one to run on, `by` makes
-    its transports, if not those that the configuration asks for."""
+    """The relay as configured; nothing is opened yet. `reactor` is the one to run on."""
     random, own = Random(), ae_field(configuration.relay.ae_title)
-    by = by or ways(reactor, configuration.relay.transport, configuration.relay.read_size)
+    shared = shared or _alone(reactor, configuration)
+    by, allowances = shared.by, shared.allowances
     keepers = {
-        name: _keeper(reactor, by, name, upstream, own, random)
+        name: _keeper(reactor, by, name, upstream, own, random, allowances[name])
         for name, upstream in configuration.upstreams.items()
     }
     pools = {name: bindings.pool_rules(name, configuration) for name in configuration.pools}
@@ -167,11 +179,19 @@ def relay_service(
         Rules,
         directory=bindings.directory(configuration),
         retention=_retention(configuration.failover),
-        registers=Registers(transactions=transactions),
+        registers=Registers(shared.moves, transactions),
     )
     doors = [_door(reactor, by, bank, census, rules, each) for each in configuration.listeners]
     grace = configuration.relay.shutdown_grace
     return RelayService(reactor, doors, keepers, grace, transactions)
+
+
+def _alone(reactor: Any, configuration: config.Configuration) -> Shared:
+    """What there is for a relay that is alone."""
+    upstreams = configuration.upstreams.items()
+    allowances = {name: Whole(upstream.max_associations) for name, upstream in upstreams}
+    its = configuration.relay
+    return Shared(ways(reactor, its.transport, its.read_size), Moves(), allowances)
 
 
 def _transactions(reactor: Any, commitment: config.Commitment | None) -> Transactions | None:
@@ -187,13 +207,19 @@ def _retention(failover: config.Failover) -> Retention:
 
 
 def _keeper(
-    reactor: Any, by: Ways, name: str, upstream: config.Upstream, own: bytes, random: Random
+    reactor: Any,
+    by: Ways,
+    name: str,
+    upstream: config.Upstream,
+    own: bytes,
+    random: Random,
+    allowance: Allowance,
 ) -> Keeper:
     called, manners = upstream.address.ae_title, bindings.manners(upstream)
     endpoint, identity = _endpoint(by, upstream), bindings.identity(upstream)
     dialer = Dialer(reactor, endpoint, called, upstream.max_pdu, manners, identity)
     limits, judgement = bindings.limits(upstream), bindings.judgement(upstream)
-    keeper = Keeper(name, reactor, dialer, limits, own, judgement, random)
+    keeper = Keeper(name, reactor, dialer, limits, own, judgement, random, allowance)
     if upstream.drain:
         keeper.drain()
     return keeper

@@ -24,10 +24,12 @@ from relay import config
 from relay.service import Opening, opened, stopped
 from relay.workers import words
 from relay.workers.accepting import Accepting, Door
+from relay.workers.broker import Brokerage
 from relay.workers.ears import Ears
 from relay.workers.guests import Guest, Guests
 from relay.workers.minding import Minder, command
 from relay.workers.passing import Particulars
+from relay.workers.post import Postbox
 from relay.workers.setup import Setup
 
 AGAIN = 0.05
@@ -83,6 +85,8 @@ class First(Service):
             name: Remote(self.tell, name, upstream.drain)
             for name, upstream in configuration.upstreams.items()
         }
+        self.brokerage = Brokerage(configuration.upstreams, its.workers, self._say)
+        self.moves = Postbox(its.workers, reactor, self._say_to_others)
         self.ports: list[Any] = []
         self._numbers = count(1)
         self._waiting: deque[Waiting] = deque()
@@ -176,7 +180,8 @@ class First(Service):
             name: attrs.evolve(upstream, drain=self.keepers[name].is_draining)
             for name, upstream in self.configuration.upstreams.items()
         }
-        return Setup(number, attrs.evolve(self.configuration, upstreams=upstreams))
+        configuration = attrs.evolve(self.configuration, upstreams=upstreams)
+        return Setup(number, configuration, self.brokerage.join(number), self.moves.standing())
 
     def locator(self, number: int) -> CommandLocator:
         """Who hears what a worker says."""
@@ -184,8 +189,7 @@ class First(Service):
 
     def is_ready(self, number: int) -> None:
         """A worker has started. All that was said meanwhile it has to hear first."""
-        talk = self.minders[number].talk
-        heard = talk.say(words.Sync) if talk is not None else None
+        heard = self._say(number, words.Sync)
         if heard is not None:
             # Where it does not answer it goes, which is told otherwise.
             heard.addCallbacks(lambda _: self._opens(number), lambda failure: None)
@@ -207,8 +211,10 @@ class First(Service):
         self.guests.leave(number)
 
     def gone(self, number: int) -> None:
-        """A worker is no more."""
+        """A worker is no more, and neither are its sockets."""
         self.guests.gone(number)
+        self.brokerage.gone(number)
+        self.moves.gone(number)
         self._hand_on()
 
     def lost(self, number: int) -> None:
@@ -218,9 +224,20 @@ class First(Service):
 
     def tell(self, what: Any, **values: Any) -> None:
         """Tell all workers; those that come later learn it by their setup."""
-        for minder in self.minders.values():
-            if minder.talk is not None:
-                minder.talk.say(what, **values)
+        self._say_to_others(0, what, **values)
+
+    def _say(self, worker: int, what: Any, **values: Any) -> Deferred[Any] | None:
+        talk = self.minders[worker].talk
+        return talk.say(what, **values) if talk is not None else None
+
+    def _say_to_others(self, but: int, what: Any, **values: Any) -> list[Deferred[Any]]:
+        answers = {each: self._say(each, what, **values) for each in self.minders if each != but}
+        for answer in answers.values():
+            if answer is not None:
+                # A worker that does not answer goes, which is told otherwise.
+                answer.addErrback(lambda failure: None)
+        ready = self.guests.ready
+        return [answer for each, answer in answers.items() if answer is not None and each in ready]
 
 
 def first_process(reactor: Any, configuration: config.Configuration) -> First:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from types import MappingProxyType
 from typing import Any
@@ -10,15 +11,23 @@ from typing import Any
 import attrs
 
 from relay.config import Configuration
+from relay.policy.moves import Move
+from relay.workers.moving import How
 
 
 @attrs.frozen
 class Setup:
-    """For the worker of that number: the configuration as it was read, whatever its file says by
-    now, so that all workers have the same."""
+    """For the worker of that number.
+
+    The configuration is as it was read, whatever its file says by now, so that all workers have the
+    same. `shares` says how many associations with each upstream it may have for a start, `moves`
+    which C-MOVEs there are, and how those are over that are.
+    """
 
     number: int
     configuration: Configuration
+    shares: Mapping[str, int] = attrs.field(factory=dict)
+    moves: Sequence[tuple[Move, How | None]] = ()
 
     def encode(self) -> bytes:
         """As bytes."""

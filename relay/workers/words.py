@@ -34,6 +34,38 @@ class Ended(_Told):
     arguments: ClassVar[Any] = [(b"number", Integer())]
 
 
+class _OfUpstream(_Told):
+    """Something about the associations with an upstream."""
+
+    arguments: ClassVar[Any] = [(b"upstream", Unicode())]
+
+
+class Wish(_Told):
+    """So many associations with an upstream are wanted in all; 0: nothing is wished for."""
+
+    arguments: ClassVar[Any] = [(b"upstream", Unicode()), (b"total", Integer())]
+
+
+class GiveBack(_OfUpstream):
+    """Others may have one of the associations that were granted."""
+
+
+class Busy(_OfUpstream):
+    """None can be given back now; one will be when it can."""
+
+
+class Begin(Command):
+    """A C-MOVE is about to leave. Answered when all who may be called back know of it."""
+
+    arguments: ClassVar[Any] = [(b"move", Unicode())]
+
+
+class Over(_Told):
+    """The C-MOVE of that Message ID is over. `how` is a name of relay.workers.moving.How."""
+
+    arguments: ClassVar[Any] = [(b"sent_id", Integer()), (b"how", Unicode())]
+
+
 # the first process to a worker
 
 
@@ -45,3 +77,21 @@ class Drain(_Told):
     """An upstream is taken out, or had back."""
 
     arguments: ClassVar[Any] = [(b"upstream", Unicode()), (b"wanted", Boolean())]
+
+
+class Granted(_OfUpstream):
+    """There may be one more association."""
+
+
+class Asked(_OfUpstream):
+    """One is to be given back."""
+
+
+class Unasked(_OfUpstream):
+    """It need not be any more."""
+
+
+class Known(Command):
+    """Another worker has begun a C-MOVE."""
+
+    arguments: ClassVar[Any] = [(b"move", Unicode())]

@@ -14,10 +14,14 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.protocols.amp import CommandLocator
 
-from relay.service import relay_service
+from relay.service import Shared, relay_service
 from relay.workers import words
+from relay.workers.allowance import Share
+from relay.workers.dividing import divided
 from relay.workers.intake import Intake
+from relay.workers.moving import How, Replica
 from relay.workers.passing import Taker
+from relay.workers.saying import OfMoves, OfUpstream
 from relay.workers.setup import Setup
 from relay.workers.talking import Heard, Talk
 
@@ -29,8 +33,14 @@ class Worker(CommandLocator):
         super().__init__()
         self.reactor = reactor
         self.intake = Intake(reactor)
-        self.service = relay_service(reactor, setup.configuration, by=self.intake)
         self.talk = Talk(self, self._alone)
+        self.moves = _moves(reactor, self.talk, setup)
+        self.shares = {
+            name: Share(reactor, OfUpstream(self.talk, name), granted)
+            for name, granted in setup.shares.items()
+        }
+        shared = Shared(self.intake, self.moves, self.shares)
+        self.service = relay_service(reactor, divided(setup.configuration, setup.number), shared)
         self._is_stopping = False
 
     def start(self, talking: socket.socket, taking: socket.socket) -> None:
@@ -73,6 +83,47 @@ class Worker(CommandLocator):
         else:
             keeper.resume()
         return {}
+
+    @words.Granted.responder
+    def granted(self, upstream: str) -> Heard:
+        """There may be one more association."""
+        self.shares[upstream].grant()
+        return {}
+
+    @words.Asked.responder
+    def asked(self, upstream: str) -> Heard:
+        """One is to be given back."""
+        self.shares[upstream].ask()
+        return {}
+
+    @words.Unasked.responder
+    def unasked(self, upstream: str) -> Heard:
+        """It need not be any more."""
+        self.shares[upstream].unask()
+        return {}
+
+    @words.Known.responder
+    def known(self, move: str) -> Heard:
+        """Another worker has begun a C-MOVE."""
+        self.moves.hear(move)
+        return {}
+
+    @words.Over.responder
+    def over(self, sent_id: int, how: str) -> Heard:
+        """Another worker's C-MOVE is over."""
+        self.moves.hear_of_end(sent_id, How(how), self.reactor.seconds())
+        return {}
+
+
+def _moves(reactor: Any, talk: Talk, setup: Setup) -> Replica:
+    """The moves that there are, and those that will be."""
+    of = setup.configuration.relay.workers
+    moves = Replica(setup.number, of, announcer=OfMoves(talk, reactor))
+    for move, how in setup.moves:
+        moves.learn(move)
+        if how is not None:
+            moves.hear_of_end(move.sent_id, how, reactor.seconds())
+    return moves
 
 
 def begin(reactor: Any, setup: Setup, words_end: int, sockets_end: int) -> None:
