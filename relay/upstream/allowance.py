@@ -21,8 +21,8 @@ class Holder(Protocol):
         """Associations that there are for the upstream, those being opened and ending included."""
 
     @property
-    def lacking(self) -> int:
-        """How many more could be used at once if it were not for the allowance."""
+    def wanted(self) -> int:
+        """How many could be used now if it were not for the allowance."""
 
     def let_go(self) -> bool:
         """Release one that rests, unless one is ending anyway; whether one ends now."""

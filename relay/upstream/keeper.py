@@ -247,11 +247,10 @@ class Keeper:
         return len(self._members.connections)
 
     @property
-    def lacking(self) -> int:
-        """How many more could be used at once if it were not for the allowance."""
-        most, waiting = self._allowance.most, len(self._line.waiting)
-        still_to_come = max(0, most - len(self._members.all))
-        return max(0, min(waiting - still_to_come, self._borne - most))
+    def wanted(self) -> int:
+        """How many could be used now if it were not for the allowance."""
+        used = len(self._members.all) - self._members.count(Phase.IDLE)
+        return min(self._borne, used + len(self._line.waiting))
 
     def let_go(self) -> bool:
         """Release the one that has rested longest, unless one is ending anyway."""

@@ -124,8 +124,9 @@ class Share:
             self._say_busy()
 
     def _wish(self) -> None:
-        lacking = self._holder.lacking if self._holder is not None else 0
-        wanted = self.most + lacking if lacking else 0
+        wanted = self._holder.wanted if self._holder is not None else 0
+        if wanted <= self.granted:
+            wanted = 0
         if wanted != self._wanted:
             self._wanted = wanted
             self.broker.wish(wanted)
