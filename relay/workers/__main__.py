@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import Any
 
 from twisted.logger import globalLogBeginner
 
@@ -21,13 +22,15 @@ def main(reactor_module: str) -> None:
     globalLogBeginner.beginLoggingTo([Writer(sys.stdout)])
     import_module(reactor_module).install()
     # Not before: there is the reactor that was asked for by now.
-    from twisted.internet import reactor
+    from twisted.internet import reactor as installed
 
     from relay.workers.minding import SOCKETS, WORDS
     from relay.workers.worker import begin
 
+    reactor: Any = installed
     begin(reactor, setup, WORDS, SOCKETS)
-    reactor.run()
+    # The worker has handlers of its own.
+    reactor.run(installSignalHandlers=False)
 
 
 main(sys.argv[1])

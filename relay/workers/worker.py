@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import socket
 from functools import partial
+from types import FrameType
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -33,7 +34,8 @@ class Worker(CommandLocator):
         super().__init__()
         self.reactor = reactor
         self.intake = Intake(reactor)
-        self.talk = Talk(self, self._alone)
+        # The first process is gone, or has given this one up.
+        self.talk = Talk(self, self.end)
         self.moves = _moves(reactor, self.talk, setup)
         self.shares = {
             name: Share(reactor, OfUpstream(self.talk, name), granted)
@@ -41,7 +43,7 @@ class Worker(CommandLocator):
         }
         shared = Shared(self.intake, self.moves, self.shares)
         self.service = relay_service(reactor, divided(setup.configuration, setup.number), shared)
-        self._is_stopping = False
+        self._is_ending = False
 
     def start(self, talking: socket.socket, taking: socket.socket) -> None:
         """Serve; these lead to the first process."""
@@ -52,20 +54,20 @@ class Worker(CommandLocator):
         Taker(taking, self.reactor, taken).start()
         self.talk.say(words.Ready)
 
+    def end(self) -> None:
+        """Have the process end, by way of `stop`. To say so twice makes no difference."""
+        if not self._is_ending:
+            self._is_ending = True
+            self.reactor.stop()
+
     def stop(self) -> Deferred[None]:
         """Let operations end; fires when all has."""
-        self._is_stopping = True
         self.talk.say(words.Leaving)
         return self.service.stopService()
 
     def _ended(self, number: int) -> None:
         """A caller's connection is closed."""
         self.talk.say(words.Ended, number=number)
-
-    def _alone(self) -> None:
-        """The first process is gone, or has given this one up."""
-        if not self._is_stopping:
-            self.reactor.stop()
 
     # what the first process says
 
@@ -129,9 +131,20 @@ def _moves(reactor: Any, talk: Talk, setup: Setup) -> Replica:
 def begin(reactor: Any, setup: Setup, words_end: int, sockets_end: int) -> None:
     """Have a worker start when the reactor runs, and stop when the reactor does. The two ends are
     descriptors."""
-    # Whoever says it to all processes says it to the first one, too, which passes it on.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     worker = Worker(reactor, setup)
+    _heed_signals(reactor, worker)
     talking, taking = socket.socket(fileno=words_end), socket.socket(fileno=sockets_end)
     reactor.callWhenRunning(worker.start, talking, taking)
     reactor.addSystemEventTrigger("before", "shutdown", worker.stop)
+
+
+def _heed_signals(reactor: Any, worker: Worker) -> None:
+    """Whoever signals all processes signals the first one, too, which passes on what they need: it
+    reads the configuration again for all of them, and a second word to stop is no news."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        reactor.callFromThread(worker.end)
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
