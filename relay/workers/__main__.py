@@ -10,7 +10,8 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from twisted.logger import globalLogBeginner
+from OpenSSL import SSL
+from twisted.logger import Logger, globalLogBeginner
 
 from relay.workers.setup import Setup
 from relay.workers.telling import Writer
@@ -28,7 +29,12 @@ def main(reactor_module: str) -> None:
     from relay.workers.worker import begin
 
     reactor: Any = installed
-    begin(reactor, setup, WORDS, SOCKETS)
+    try:
+        begin(reactor, setup, WORDS, SOCKETS)
+    except (OSError, SSL.Error) as error:
+        # Most often a key that only the user can read that twistd was started as.
+        Logger("relay.workers").error("cannot start: {why}", why=str(error))
+        raise SystemExit(1) from None
     # The worker has handlers of its own.
     reactor.run(installSignalHandlers=False)
 

@@ -192,9 +192,10 @@ class First(Service):
         heard = self._say(number, words.Sync)
         if heard is not None:
             # Where it does not answer it goes, which is told otherwise.
-            heard.addCallbacks(lambda _: self._opens(number), lambda failure: None)
+            heard.addCallbacks(lambda _: self.opens(number), lambda failure: None)
 
-    def _opens(self, number: int) -> None:
+    def opens(self, number: int) -> None:
+        """A worker may be handed callers."""
         if self.minders[number].is_ready():
             self.log.info("worker {number} is ready", number=number)
             self.guests.opens(number)
@@ -203,6 +204,7 @@ class First(Service):
     def leaves(self, number: int) -> None:
         """A worker stops by itself."""
         self.minders[number].leaves()
+        self.minders[number].kill_in(self._within)
         self.guests.closes(number)
         self._hand_on()
 
@@ -220,7 +222,6 @@ class First(Service):
     def lost(self, number: int) -> None:
         """A worker does not talk any more."""
         self.leaves(number)
-        self.minders[number].kill_in(self._within)
 
     def tell(self, what: Any, **values: Any) -> None:
         """Tell all workers; those that come later learn it by their setup."""

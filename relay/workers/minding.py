@@ -115,15 +115,21 @@ class Minder:
         self._pause = 0.0
         self._timer: IDelayedCall | None = None
         self._is_stopping = False
-        self._ended: Deferred[None] | None = None
+        self._stopped: Deferred[None] | None = None
 
     def start(self) -> None:
         """Start a process, unless all is to stop."""
         if self._is_stopping:
             return
+        self.state, self._since = State.STARTING, self.reactor.seconds()
+        try:
+            self._start()
+        except OSError as error:
+            self._is_gone(f"could not be started ({error.strerror})")
+
+    def _start(self) -> None:
         words, their_words = socket.socketpair()
         end, their_end = pair()
-        self.state, self._since = State.STARTING, self.reactor.seconds()
         self.passer = Passer(end)
         with their_words, their_end:
             self._spawn({WORDS: their_words.fileno(), SOCKETS: their_end.fileno()})
@@ -133,7 +139,7 @@ class Minder:
     def _spawn(self, ends: Mapping[int, int]) -> None:
         setup = self.overseer.setup(self.number).encode()
         standard = {SETUP: "w", STDOUT: "r", STDERR: "r"}
-        its = _Process(Teller(f"worker {self.number}"), self._is_gone)
+        its = _Process(Teller(f"worker {self.number}"), self._ended)
         run, environment = self._how
         self._process = self.reactor.spawnProcess(
             its, run[0], run, environment, childFDs={**standard, **ends}
@@ -162,8 +168,8 @@ class Minder:
         self.leaves()
         self._signal("TERM")
         self._timer = self.reactor.callLater(within, self._kill)
-        self._ended = Deferred()
-        return self._ended
+        self._stopped = Deferred()
+        return self._stopped
 
     def kill_in(self, seconds: float) -> None:
         """Kill it unless it is gone by then."""
@@ -183,7 +189,10 @@ class Minder:
         with suppress(ProcessExitedAlready):
             self._process.signalProcess(name)
 
-    def _is_gone(self, reason: Failure) -> None:
+    def _ended(self, reason: Failure) -> None:
+        self._is_gone(_how(reason))
+
+    def _is_gone(self, how: str) -> None:
         """There is no process any more."""
         self._stop_timer()
         self.state = State.GONE
@@ -192,16 +201,16 @@ class Minder:
         self.passer = self.talk = self._process = None
         self.overseer.gone(self.number)
         if not self._is_stopping:
-            self._start_again(reason)
-        elif self._ended is not None:
-            self._ended.callback(None)
+            self._start_again(how)
+        elif self._stopped is not None:
+            self._stopped.callback(None)
 
-    def _start_again(self, reason: Failure) -> None:
+    def _start_again(self, how: str) -> None:
         lived = self.reactor.seconds() - self._since
         doubled = 2 * self._pause if lived < LONG_ENOUGH else 0.0
         self._pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, doubled))
         text = "worker {number} {how}; the next one starts in {pause:g} s"
-        self.log.warn(text, number=self.number, how=_how(reason), pause=self._pause)
+        self.log.warn(text, number=self.number, how=how, pause=self._pause)
         self._timer = self.reactor.callLater(self._pause, self.start)
 
     def _stop_timer(self) -> None:

@@ -86,6 +86,9 @@ class Sharing:
         """A worker has one less."""
         self._asked.pop(worker, None)
         self._granted[worker] -= 1
+        if worker in self._wanted:
+            # It was somebody else's turn, so it is not its own now.
+            self._wanted[worker] = self._wanted.pop(worker)
         return self._steps()
 
     def is_busy(self, worker: int) -> list[Step]:
@@ -124,22 +127,27 @@ class Sharing:
 
     def _ask(self) -> Iterator[Step]:
         hoped = sum(not is_busy for is_busy in self._asked.values())
-        lacking = sum(map(self._lacks, self._wishing)) - hoped
+        lacking = sum(self._lacks(each) for each in self._wishing if self._may_take_any(each))
         able = [each for each in self._granted if each not in self._asked]
         able = [each for each in able if self._may_be_asked(each)]
         able.sort(key=lambda each: (self._lacks(each) > 0, -self.granted(each), each))
-        for worker in able[: max(0, lacking)]:
+        for worker in able[: max(0, lacking - hoped)]:
             self._asked[worker] = False
             yield Step(worker, What.ASKED)
 
     def _may_be_asked(self, worker: int) -> bool:
         """Whether it has something that somebody else should rather have."""
-        has, lacks = self.granted(worker), self._lacks(worker) > 0
-        return has > 0 and any(
-            not lacks or self.granted(other) == 0 or has > self.granted(other) + 1
-            for other in self._wishing
-            if other != worker
-        )
+        return any(self._may_take(each, worker) for each in self._wishing)
+
+    def _may_take_any(self, worker: int) -> bool:
+        """Whether somebody else has something that it should rather have."""
+        return any(self._may_take(worker, each) for each in self._granted)
+
+    def _may_take(self, taker: int, giver: int) -> bool:
+        has, would_have = self.granted(giver), self.granted(taker) + 1
+        if giver == taker or has == 0:
+            return False
+        return not self._lacks(giver) or would_have == 1 or has > would_have
 
 
 def share(whole: int, number: int, of: int) -> int:

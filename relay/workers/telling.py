@@ -64,11 +64,17 @@ class Teller:
 
     def _tell(self, line: bytes) -> None:
         text = line.decode("utf-8", "backslashreplace").rstrip()
-        try:
-            event = dict(eventFromJSON(text))
+        event = _event(text)
+        if event is not None:
             event["log_format"] = f"{self.who}: {event.get('log_format') or ''}"
-        except (ValueError, TypeError, KeyError):
-            if text:
-                self.log.warn("{who} said: {text}", who=self.who, text=text)
-            return
-        self.publish(event)
+            self.publish(event)
+        elif text:
+            self.log.warn("{who} said: {text}", who=self.who, text=text)
+
+
+def _event(text: str) -> dict[str, Any] | None:
+    try:
+        event = eventFromJSON(text)
+    except (ValueError, TypeError, KeyError):
+        return None
+    return event if isinstance(event, dict) else None
