@@ -13,6 +13,7 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.logger import Logger, globalLogBeginner
 
+from relay.memory import settle
 from relay.workers.setup import Setup
 from relay.workers.telling import Writer
 
@@ -35,6 +36,7 @@ def main(reactor_module: str) -> None:
         # Most often a key that only the user can read that twistd was started as.
         Logger("relay.workers").error("cannot start: {why}", why=str(error))
         raise SystemExit(1) from None
+    settle()
     # The worker has handlers of its own.
     reactor.run(installSignalHandlers=False)
 

@@ -84,16 +84,16 @@ class Intake:
     """The transports of a worker (relay.transport.ways.Ways): it calls by sockets of its own, and
     listens at entrances, one for each listener in its order."""
 
-    reactor: Any
+    by: BySockets
     entrances: list[Entrance] = attrs.field(factory=list)
 
     def calling(self, below: Below, tls: ClientTLS | None, host: str) -> IStreamClientEndpoint:
         """An endpoint that calls."""
-        return BySockets(self.reactor).calling(below, tls, host)
+        return self.by.calling(below, tls, host)
 
     def listening(self, where: str, tls: ServerTLS | None, factory: Any) -> Listening:
         """The next entrance."""
-        entrance = Entrance(BySockets(self.reactor).sockets(tls))
+        entrance = Entrance(self.by.sockets(tls))
         self.entrances.append(entrance)
         return entrance, factory
 
