@@ -7,16 +7,31 @@ is said, and so are mistakes; what is at work stays as it is.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 from twisted.application.service import Service
 from twisted.logger import Logger
 
 from relay.config import Configuration, ConfigurationError
-from relay.service import RelayService
+
+
+class Drainable(Protocol):
+    """An upstream that can be taken out, and had back."""
+
+    is_draining: bool
+
+    def drain(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+class Relay(Protocol):
+    """Whoever has upstreams, by name."""
+
+    @property
+    def keepers(self) -> Mapping[str, Drainable]: ...
 
 
 class Reloading(Service):
@@ -30,7 +45,7 @@ class Reloading(Service):
     def __init__(
         self,
         reactor: Any,
-        relay: RelayService,
+        relay: Relay,
         configuration: Configuration,
         read: Callable[[], Configuration],
     ) -> None:

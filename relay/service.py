@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from random import Random
 from typing import Any, cast
@@ -28,9 +28,11 @@ from relay.bridge.record import Budget
 from relay.bridge.session import Rules
 from relay.credentials import Credentials
 from relay.downstream.listener import Census, Listener
+from relay.policy.moves import Moves
 from relay.scratch import Scratch
 from relay.transactions import Transactions
 from relay.transport.ways import Ways, ways
+from relay.upstream.allowance import Allowance, Whole
 from relay.upstream.bank import Bank
 from relay.upstream.dialer import Dialer
 from relay.upstream.keeper import Keeper
@@ -44,13 +46,43 @@ STOPPING_PERIOD = 0.1
 
 
 @attrs.frozen
-class Door:
-    """A listener and where it listens; `where` is its endpoint description."""
+class Opening:
+    """What is to listen where; `where` is the endpoint's description."""
 
     where: str
     endpoint: IStreamServerEndpoint
-    listener: Listener
     factory: Any
+
+
+def opened(openings: Iterable[Opening]) -> list[IListeningPort]:
+    """Listen at all of these.
+
+    SystemExit, with one line that says why, where a port cannot be had.
+    """
+    ports: list[IListeningPort] = []
+    refused: list[str] = []
+    for each in openings:
+        _listen(each, ports, refused)
+    # Not from the errback: a Deferred would keep it to itself.
+    if refused:
+        raise SystemExit("\n".join(refused))
+    return ports
+
+
+def _listen(opening: Opening, ports: list[IListeningPort], refused: list[str]) -> None:
+    def failed(failure: Failure) -> None:
+        why = getattr(failure.value, "socketError", None) or failure.value
+        refused.append(f"relay: cannot listen on {opening.where}: {why}")
+
+    opening.endpoint.listen(opening.factory).addCallbacks(ports.append, failed)
+
+
+@attrs.frozen
+class Door:
+    """A listener and where it listens."""
+
+    opening: Opening
+    listener: Listener
 
 
 class RelayService(Service):
@@ -74,15 +106,10 @@ class RelayService(Service):
     def privilegedStartService(self) -> None:
         """Listen, while the process may still have the right to low ports.
 
-        SystemExit, with one line that says why, where a port cannot be had.
+        SystemExit as from `opened`.
         """
         super().privilegedStartService()  # type: ignore[no-untyped-call]
-        refused: list[str] = []
-        for door in self.doors:
-            self._listen(door, refused)
-        # Not from the errback: a Deferred would keep it to itself.
-        if refused:
-            raise SystemExit("\n".join(refused))
+        self.ports += opened(door.opening for door in self.doors)
 
     def startService(self) -> None:
         """Look after the upstreams, where that is wanted."""
@@ -92,15 +119,8 @@ class RelayService(Service):
         for keeper in self.keepers.values():
             keeper.start()
 
-    def _listen(self, door: Door, refused: list[str]) -> None:
-        def failed(failure: Failure) -> None:
-            why = getattr(failure.value, "socketError", None) or failure.value
-            refused.append(f"relay: cannot listen on {door.where}: {why}")
-
-        door.endpoint.listen(door.factory).addCallbacks(self.ports.append, failed)
-
     async def _stop(self) -> None:
-        await DeferredList([_stopped(port) for port in self.ports])
+        await DeferredList([stopped(port) for port in self.ports])
         await self._idle_or_out_of_time()
         await DeferredList([door.listener.stop() for door in self.doors])
         await DeferredList([keeper.stop() for keeper in self.keepers.values()])
@@ -125,16 +145,30 @@ class RelayService(Service):
         await looking.start(STOPPING_PERIOD)
 
 
-def _stopped(port: IListeningPort) -> Deferred[None]:
+def stopped(port: IListeningPort) -> Deferred[None]:
+    """Stop listening; fires when that is done."""
     return cast("Deferred[None]", port.stopListening())
 
 
-def relay_service(reactor: Any, configuration: config.Configuration) -> RelayService:
+@attrs.frozen
+class Shared:
+    """What a relay has in common with others, where it is not alone: `by` makes its transports,
+    `moves` are those of all, and of each upstream it has an allowance."""
+
+    by: Ways
+    moves: Moves
+    allowances: Mapping[str, Allowance]
+
+
+def relay_service(
+    reactor: Any, configuration: config.Configuration, shared: Shared | None = None
+) -> RelayService:
     """The relay as configured; nothing is opened yet. `reactor` is the one to run on."""
     random, own = Random(), ae_field(configuration.relay.ae_title)
-    by = ways(reactor, configuration.relay.transport, configuration.relay.read_size)
+    shared = shared or _alone(reactor, configuration)
+    by, allowances = shared.by, shared.allowances
     keepers = {
-        name: _keeper(reactor, by, name, upstream, own, random)
+        name: _keeper(reactor, by, name, upstream, own, random, allowances[name])
         for name, upstream in configuration.upstreams.items()
     }
     pools = {name: bindings.pool_rules(name, configuration) for name in configuration.pools}
@@ -145,11 +179,19 @@ def relay_service(reactor: Any, configuration: config.Configuration) -> RelaySer
         Rules,
         directory=bindings.directory(configuration),
         retention=_retention(configuration.failover),
-        registers=Registers(transactions=transactions),
+        registers=Registers(shared.moves, transactions),
     )
     doors = [_door(reactor, by, bank, census, rules, each) for each in configuration.listeners]
     grace = configuration.relay.shutdown_grace
     return RelayService(reactor, doors, keepers, grace, transactions)
+
+
+def _alone(reactor: Any, configuration: config.Configuration) -> Shared:
+    """What there is for a relay that is alone."""
+    upstreams = configuration.upstreams.items()
+    allowances = {name: Whole(upstream.max_associations) for name, upstream in upstreams}
+    its = configuration.relay
+    return Shared(ways(reactor, its.transport, its.read_size), Moves(), allowances)
 
 
 def _transactions(reactor: Any, commitment: config.Commitment | None) -> Transactions | None:
@@ -165,13 +207,19 @@ def _retention(failover: config.Failover) -> Retention:
 
 
 def _keeper(
-    reactor: Any, by: Ways, name: str, upstream: config.Upstream, own: bytes, random: Random
+    reactor: Any,
+    by: Ways,
+    name: str,
+    upstream: config.Upstream,
+    own: bytes,
+    random: Random,
+    allowance: Allowance,
 ) -> Keeper:
     called, manners = upstream.address.ae_title, bindings.manners(upstream)
     endpoint, identity = _endpoint(by, upstream), bindings.identity(upstream)
     dialer = Dialer(reactor, endpoint, called, upstream.max_pdu, manners, identity)
     limits, judgement = bindings.limits(upstream), bindings.judgement(upstream)
-    keeper = Keeper(name, reactor, dialer, limits, own, judgement, random)
+    keeper = Keeper(name, reactor, dialer, limits, own, judgement, random, allowance)
     if upstream.drain:
         keeper.drain()
     return keeper
@@ -209,4 +257,4 @@ def _door(
     )
     listener = Listener(reactor, bank, its, own, bindings.patience(each), each.name)
     endpoint, factory = by.listening(each.endpoint, each.tls, listener)
-    return Door(each.endpoint, endpoint, listener, factory)
+    return Door(Opening(each.endpoint, endpoint, factory), listener)

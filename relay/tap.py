@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from twisted.application.service import IService, MultiService
 from twisted.python import usage
@@ -58,12 +58,22 @@ def makeService(options: Options) -> IService:
         return demo_service(reactor)
     from relay.memory import settle
     from relay.reloading import Reloading
-    from relay.service import relay_service
 
-    relay = relay_service(reactor, options.configuration)
+    relay = _relay(reactor, options.configuration)
     read = partial(load, options.path)
     service = MultiService()
     service.addService(relay)
     service.addService(Reloading(reactor, relay, options.configuration, read))
     settle()
     return service
+
+
+def _relay(reactor: Any, configuration: Configuration) -> Any:
+    """The relay in one process, or the first of several."""
+    if configuration.relay.workers:
+        from relay.workers.first import first_process
+
+        return first_process(reactor, configuration)
+    from relay.service import relay_service
+
+    return relay_service(reactor, configuration)

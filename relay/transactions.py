@@ -25,6 +25,9 @@ from relay.bridge.ports import Requester
 MOST_ROWS = 1_000_000
 """Transactions that are remembered at once."""
 
+BUSY_TIMEOUT = 10.0
+"""Seconds to wait for another process that writes to the file."""
+
 T = TypeVar("T")
 
 _PREPARATION = (
@@ -113,9 +116,10 @@ class Transactions:
             str(self.path),
             cp_reactor=self.reactor,
             cp_min=1,
-            cp_max=1,  # so nothing overtakes, and nothing finds the file locked by another
+            cp_max=1,  # so nothing overtakes
             factory=_Database,
             isolation_level="IMMEDIATE",
+            timeout=BUSY_TIMEOUT,
             check_same_thread=False,  # the pool closes it from the reactor's thread
         )
         self._ask(lambda cursor: None, None, lambda nothing: None)

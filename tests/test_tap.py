@@ -112,7 +112,7 @@ def test_with_a_configuration_the_relay_is_made(config):
     assert isinstance(service, RelayService)
     assert isinstance(reloading, Reloading)
     assert reloading.relay is service
-    assert [door.where for door in service.doors] == ["tcp:port=0:interface=127.0.0.1"]
+    assert [door.opening.where for door in service.doors] == ["tcp:port=0:interface=127.0.0.1"]
     assert service.ports == []
 
 

@@ -67,6 +67,14 @@ class TransactionsCase(LogCase, TestCase):
 
 
 class TestRemembering(TransactionsCase):
+    async def test_two_that_share_a_file_wait_for_each_other_and_find_what_the_other_has(self):
+        here, there = self.opened(), self.opened()
+        uids = [f"1.2.826.{number}" for number in range(100)]
+        kept = [self.answer(each.remember, uid, CT) for uid in uids for each in (here, there)]
+        assert [await each for each in kept] == [True] * 200
+        found = [self.answer(each.find, uid) for uid in uids for each in (here, there)]
+        assert [await each for each in found] == [CT] * 200
+
     async def test_who_asked_is_found_again(self):
         here: ports.Transactions = self.opened()
         assert await self.answer(here.remember, UID, CT) is True

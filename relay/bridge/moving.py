@@ -54,10 +54,19 @@ class Relocation:
             self.forwarding.fail(operation, then, Status.MOVE_DESTINATION_UNKNOWN, why)
             return
         operation.readdress({MOVE_DESTINATION: ae(alias)})
-        if moving.aliases is None and not self._begin(operation, destination, moving, leg):
+        if moving.aliases is not None:
+            then.go(operation)
+            return
+        move = self._begin(operation, destination, moving, leg)
+        if move is None:
             self.forwarding.fail_for_now(operation, then, "too many moves under way")
             return
-        then.go(operation)
+        self.moves.announce(move, partial(self._leave, operation, then))
+
+    def _leave(self, operation: Operation, then: Next) -> None:
+        """It may leave, if there is still anybody who waits for it."""
+        if not self.forwarding.is_over:
+            then.go(operation)
 
     def _is_known(self, destination: str, moving: Moving) -> bool:
         """Whether there is a way to it. What is no AE title may fit a route's pattern, but nobody
@@ -65,8 +74,11 @@ class Relocation:
         leads_to = self.forwarding.directory.leads_to
         return is_ae_title(destination) and leads_to(destination, moving.archives)
 
-    def _begin(self, operation: Operation, destination: str, moving: Moving, leg: Leg) -> bool:
-        """Give it a Message ID of its own, by which its sub-operations will be known."""
+    def _begin(
+        self, operation: Operation, destination: str, moving: Moving, leg: Leg
+    ) -> Move | None:
+        """Give it a Message ID of its own, by which its sub-operations will be known; None where
+        there is none left."""
         assert operation.message_id is not None, "a request without one is malformed"
         move = self.moves.begin(
             destination,
@@ -76,11 +88,10 @@ class Relocation:
             moving.archives,
             self.clock.seconds(),
         )
-        if move is None:
-            return False
-        operation.sent_id, operation.ended = move.sent_id, partial(self._end, operation, move)
-        operation.readdress({MESSAGE_ID: move.sent_id})
-        return True
+        if move is not None:
+            operation.sent_id, operation.ended = move.sent_id, partial(self._end, operation, move)
+            operation.readdress({MESSAGE_ID: move.sent_id})
+        return move
 
     def _end(self, operation: Operation, move: Move) -> None:
         if operation.request.is_sent:

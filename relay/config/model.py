@@ -71,7 +71,8 @@ class RelaySection:
     """The relay as a whole. `max_associations` counts those of all listeners together.
 
     `transport` is what carries the bytes (relay.transport.ways), and how many of them at a time, at
-    most, is `read_size`.
+    most, is `read_size`. So many `workers` relay beside the process that accepts; 0: it relays
+    itself.
     """
 
     ae_title: str = attrs.field(validator=values.ae_title)
@@ -79,6 +80,7 @@ class RelaySection:
     shutdown_grace: float = attrs.field(default=10.0, validator=values.seconds)
     transport: str = attrs.field(default="socket", validator=values.transport)
     read_size: int = attrs.field(default=557_056, validator=values.read_size)
+    workers: int = attrs.field(default=0, validator=values.workers)
 
 
 @attrs.frozen

@@ -18,7 +18,16 @@ from relay.policy.leasing import Reuse
 
 from .checks import name_of, pem
 from .mistakes import Step, Unexpected, describe, nearest
-from .model import ClientTLS, Configuration, Failover, Outside, Pool, ServerTLS, Upstream
+from .model import (
+    ClientTLS,
+    Configuration,
+    Failover,
+    Outside,
+    Pool,
+    RelaySection,
+    ServerTLS,
+    Upstream,
+)
 from .raw import Table, array_in, table_in
 from .routes import around_routes
 from .validators import Check
@@ -41,6 +50,8 @@ def together(kind: type, table: Table, folder: Path) -> Iterator[Unexpected]:
     if kind is Configuration:
         yield from _references(table)
         yield from around_routes(table)
+    elif kind is RelaySection:
+        yield from _workers_by_sockets(table)
     elif kind is Upstream:
         yield from _warm_ones_rest(table)
     elif kind is Pool:
@@ -67,6 +78,14 @@ def _number(kind: type[Any], table: Table, key: str) -> float | None:
     is_number = isinstance(number, int | float) and not isinstance(number, bool)
     assert isinstance(field.validator, Check)
     return number if is_number and field.validator.holds(number) else None
+
+
+def _workers_by_sockets(table: Table) -> Iterator[Unexpected]:
+    """What a worker is handed are sockets, which Twisted's transports do not take over."""
+    workers = _number(RelaySection, table, "workers")
+    if workers and table.get("transport") == "twisted":
+        found = f'"twisted" where workers is {workers}'
+        yield Unexpected(found, '"socket", or workers = 0', below=("transport",))
 
 
 def _warm_ones_rest(table: Table) -> Iterator[Unexpected]:

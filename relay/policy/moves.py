@@ -12,7 +12,7 @@ there was none, because whoever asked has gone, the archive is likely to be stil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
@@ -52,13 +52,20 @@ class Move:
 
 @attrs.define(eq=False)
 class Moves:
-    """All moves whose destination was replaced. Times are seconds of one clock."""
+    """All moves whose destination was replaced. Times are seconds of one clock.
 
+    Where there are several processes, this is number 1 to `of` of them: it draws only every so
+    manieth Message ID, and learns of others' moves.
+    """
+
+    number: int = 1
+    of: int = 1
     _by_id: dict[int, Move] = attrs.field(factory=dict)
     _ended: dict[Move, float] = attrs.field(factory=dict)
     _answered: set[Move] = attrs.field(factory=set)
     """Those of the ended to which the archive gave its final response."""
-    _last_id: int = 0
+    _drawn: int = 0
+    """Where the next Message ID is looked for, among its own."""
 
     def begin(
         self,
@@ -71,15 +78,28 @@ class Moves:
     ) -> Move | None:
         """Note a move, with a Message ID of its own; None where there is none left."""
         self._forget(now)
-        if len(self._by_id) >= MOST_MOVES:
+        sent_id = self._draw()
+        if sent_id is None:
             return None
-        sent_id = self._last_id % MOST_MOVES + 1
-        while sent_id in self._by_id:
-            sent_id = sent_id % MOST_MOVES + 1
-        self._last_id = sent_id
         move = Move(destination, calling, message_id, shown, archives, sent_id)
         self._by_id[sent_id] = move
         return move
+
+    def announce(self, move: Move, then: Callable[[], None]) -> None:
+        """Have all know of a move whom its sub-operations may come to; `then` it may leave."""
+        then()
+
+    def learn(self, move: Move) -> None:
+        """Note a move of another process. Its Message ID may have been another move's before."""
+        before = self._by_id.get(move.sent_id)
+        if before is not None:
+            self._ended.pop(before, None)
+            self._answered.discard(before)
+        self._by_id[move.sent_id] = move
+
+    def known(self, sent_id: int) -> Move | None:
+        """The move that left with this Message ID."""
+        return self._by_id.get(sent_id)
 
     def end(self, move: Move, now: float, is_answered: bool = True) -> None:
         """Its final response has come, or, unless `is_answered`, is not waited for any more."""
@@ -131,6 +151,25 @@ class Moves:
             return ()
         its = self._in_earnest(self._of(archive, now))
         return tuple(dict.fromkeys(each.destination for each in its))
+
+    def standing(self, now: float) -> list[tuple[Move, bool | None]]:
+        """All moves that are remembered, and whether those that are over have been answered; None:
+        it is under way."""
+        self._forget(now)
+        return [
+            (each, each in self._answered if each in self._ended else None)
+            for each in self._by_id.values()
+        ]
+
+    def _draw(self) -> int | None:
+        """The next Message ID that is its own, and no move's."""
+        own = range(self.number, MOST_MOVES + 1, self.of)
+        for step in range(len(own)):
+            sent_id = own[(self._drawn + step) % len(own)]
+            if sent_id not in self._by_id:
+                self._drawn = (self._drawn + step + 1) % len(own)
+                return sent_id
+        return None
 
     def _of(self, archive: str, now: float) -> list[Move]:
         self._forget(now)

@@ -77,8 +77,12 @@ class BySockets:
 
     def listening(self, where: str, tls: ServerTLS | None, factory: Any) -> Listening:
         """An endpoint that listens."""
+        return serverFromString(self.sockets(tls), where), factory
+
+    def sockets(self, tls: ServerTLS | None) -> Sockets:
+        """What a listener's transports are made by."""
         security = None if tls is None else Server.of(server_options(tls))
-        return serverFromString(Sockets(self.reactor, security, self.read_limit), where), factory
+        return Sockets(self.reactor, security, self.read_limit)
 
 
 def ways(reactor: Any, transport: str, read_limit: int = READ_LIMIT) -> Ways:

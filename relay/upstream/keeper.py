@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from relay.policy.health import Judgement
 from relay.policy.showing import Titles
+from relay.upstream.allowance import Allowance, Whole
 from relay.upstream.answers import Answers
 from relay.upstream.condition import Condition
 from relay.upstream.dialer import Dialer
@@ -39,7 +40,8 @@ _GOING = "it is being taken out"
 class Keeper:
     """Keeps the associations with one upstream.
 
-    `calling_field` is the AE title that the relay shows on its own behalf.
+    `calling_field` is the AE title that the relay shows on its own behalf. Without an `allowance`
+    it has all that the upstream bears.
     """
 
     log = Logger()
@@ -53,6 +55,7 @@ class Keeper:
         calling_field: bytes,
         judgement: Judgement,
         random: Random,
+        allowance: Allowance | None = None,
     ) -> None:
         self.name, self.clock, self.limits = name, clock, limits
         self.answers = Answers(clock)
@@ -73,6 +76,8 @@ class Keeper:
         )
         self._is_assigning = False
         self._is_stopped = False
+        self._allowance = allowance or Whole(limits.maximum)
+        self._allowance.hold(self)
 
     def __repr__(self) -> str:
         counts = [f"{self._members.count(phase)} {phase.name.lower()}" for phase in Phase]
@@ -94,6 +99,11 @@ class Keeper:
 
     @property
     def maximum(self) -> int:
+        """Associations that there may be now."""
+        return min(self._borne, self._allowance.most)
+
+    @property
+    def _borne(self) -> int:
         """Associations that it bears, as far as is known now.
 
         In doubt there is room for one more, a probe: silence may have passed for congestion.
@@ -206,7 +216,7 @@ class Keeper:
         member = self._members[association]
         member.is_used = association.is_used
         may_rest = rests(member, self.limits.reuse, self.clock.seconds())
-        if self._is_going or not may_rest:
+        if self._is_going or not may_rest or (self._allowance.is_due and not self._ends):
             self._release(association)
             return
         self._members.rest(association)
@@ -229,7 +239,39 @@ class Keeper:
             self.log.debug("upstream {name}: {why} while it rested", name=self.name, why=why)
         self._assign()
 
+    # from its allowance
+
+    @property
+    def held(self) -> int:
+        """Associations that there are for the upstream."""
+        return len(self._members.connections)
+
+    @property
+    def wanted(self) -> int:
+        """How many could be used now if it were not for the allowance."""
+        used = len(self._members.all) - self._members.count(Phase.IDLE)
+        return min(self._borne, used + len(self._line.waiting))
+
+    def let_go(self) -> bool:
+        """Release the one that has rested longest, unless one is ending anyway."""
+        if self._ends:
+            return True
+        resting = self._members.longest_idle
+        if resting is None:
+            return False
+        self._release(resting)
+        return True
+
+    def look_again(self) -> None:
+        """There is another allowance."""
+        self._assign()
+
     # within
+
+    @property
+    def _ends(self) -> bool:
+        """Whether one is just ending."""
+        return len(self._members.connections) > len(self._members.all)
 
     @property
     def _is_going(self) -> bool:
@@ -237,15 +279,20 @@ class Keeper:
 
     def _assign(self) -> None:
         """Carry out steps until there is none; what one causes waits for the next round."""
-        if self._is_assigning or self._is_going:
+        if self._is_assigning:
             return
+        if not self._is_going:
+            self._carry_all_out()
+            self._prober.tend()
+        self._allowance.tend()
+
+    def _carry_all_out(self) -> None:
         self._is_assigning = True
         try:
             while self._carry_out() or self._turn_away() or self._warm():
                 pass
         finally:
             self._is_assigning = False
-        self._prober.tend()
 
     def _carry_out(self) -> bool:
         """Carry out the first step that can be, which may change everything; whether one could."""
@@ -269,7 +316,7 @@ class Keeper:
     @property
     def _has_room(self) -> bool:
         """Whether one more can be opened: to the upstream those that are just ending count, too."""
-        return len(self._members.connections) < self.maximum
+        return self.held < self.maximum
 
     def _turn_away(self) -> bool:
         """Turn away the last who came, where more wait than may; whether there was one."""

@@ -77,6 +77,12 @@ class Members:
             most = self.limits.maximum
         return [self.of(each) for each in surplus(self.all, most)]
 
+    @property
+    def longest_idle(self) -> UpstreamAssociation | None:
+        """The one that has rested longest."""
+        resting = surplus(self.all, 0)
+        return self.of(resting[0]) if resting else None
+
     def of(self, member: Member) -> UpstreamAssociation:
         """The association that the pool sees as `member`."""
         return next(each for each, its in self._members.items() if its is member)

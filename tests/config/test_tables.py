@@ -124,6 +124,30 @@ def test_what_is_wrong_by_itself_is_held_against_no_other_key(wrong):
     assert told(Failover, {"memory": wrong, "window": 10**9}) == []
 
 
+# --- workers
+
+
+def test_workers_are_handed_sockets_which_twisteds_transports_do_not_take_over():
+    table = {"workers": 2, "transport": "twisted"}
+    assert told(RelaySection, table) == [
+        'transport: "twisted" where workers is 2, "socket", or workers = 0'
+    ]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"workers": 2},
+        {"workers": 2, "transport": "socket"},
+        {"workers": 0, "transport": "twisted"},
+        {"workers": 65, "transport": "twisted"},
+        {"workers": 2, "transport": "twsited"},
+    ],
+)
+def test_without_them_or_without_twisteds_there_is_nothing_to_say(table):
+    assert told(RelaySection, table) == []
+
+
 # --- balance
 
 

@@ -32,6 +32,7 @@ ROOMS = {
 }
 ROOMS["bindings"] = {*ROOMS, "bindings"}
 ROOMS["service"] = {*ROOMS, "service"}
+ROOMS["workers"] = {*ROOMS, "workers"}
 ROOMS["reloading"] = {*ROOMS, "reloading"}
 ROOMS["tap"] = {*ROOMS, "tap", "demo"}
 ROOMS["demo"] = {*ROOMS, "demo"}

@@ -92,7 +92,8 @@ class Relay(Server):
     """The relay under test. Leaving its context fails where it gave cause for complaint.
 
     With a `secure` port it has a second listener there, with TLS, for archives that call back.
-    `tables` are further tables of its configuration, as TOML.
+    `tables` are further tables of its configuration, as TOML, `keys` further keys of the relay's
+    own.
     """
 
     name: ClassVar[str] = "relay"
@@ -100,6 +101,7 @@ class Relay(Server):
     routes: Sequence[Route]
     secure: int = attrs.field(kw_only=True, default=0)
     tables: str = attrs.field(kw_only=True, default="")
+    keys: Mapping[str, Any] = attrs.field(kw_only=True, factory=dict)
 
     @property
     def config(self) -> Path:
@@ -141,7 +143,7 @@ class Relay(Server):
         return [line.partition(whose)[2] for line in log.splitlines() if whose in line]
 
     def _toml(self) -> Iterable[str]:
-        yield from table("[relay]", {"ae_title": AE_TITLE})
+        yield from table("[relay]", {"ae_title": AE_TITLE, **self.keys})
         yield from self._listeners()
         for upstream in dict.fromkeys(route.upstream for route in self.routes):
             yield from upstream.toml(self.pki.ca)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -132,6 +134,49 @@ def test_there_are_as_many_moves_as_message_ids(moves):
     assert moves.begin("CT_1", "WS", 1, "RELAY", ARCHIVES, 0.0) is None
     moves.end(all_of_them[99], 0.0)
     assert begun(moves, now=AFTERLIFE).sent_id == all_of_them[99].sent_id
+
+
+def test_a_move_may_leave_at_once_where_there_is_nobody_to_tell(moves):
+    told = []
+    moves.announce(begun(moves), lambda: told.append("it may"))
+    assert told == ["it may"]
+
+
+def test_processes_draw_message_ids_that_are_no_other_processes():
+    processes: Any = [Moves(number, 3) for number in (1, 2, 3)]
+    drawn = [{begun(each).sent_id for _ in range(MOST_MOVES // 3)} for each in processes]
+    assert set.union(*drawn) == set(range(1, MOST_MOVES + 1))
+    assert processes[0].begin("CT_1", "WS", 1, "RELAY", ARCHIVES, 0.0) is None
+
+
+def test_a_move_that_is_learnt_is_found_as_if_it_were_its_own():
+    here, there = Moves(1, 2), Moves(2, 2)
+    move = begun(there)
+    here.learn(move)
+    its = move.sent_id
+    assert here.known(its) is move
+    assert here.find("PACS_A", "RELAY", its, 0.0) is move
+    assert here.awaited("PACS_A", 0.0) == ("CT_1",)
+    assert begun(here).sent_id != its
+
+
+def test_what_is_learnt_takes_the_place_of_what_had_its_message_id_before():
+    here, there = Moves(1, 2), Moves(2, 2)
+    before = begun(there)
+    here.learn(before)
+    here.end(before, 0.0)
+    after = begun(Moves(2, 2), "CT_2")
+    here.learn(after)
+    assert after.sent_id == before.sent_id
+    assert here.find("PACS_A", "RELAY", after.sent_id, AFTERLIFE) is after
+
+
+def test_all_that_is_remembered_can_be_told(moves):
+    under_way, answered, left, forgotten = (begun(moves) for _ in range(4))
+    moves.end(forgotten, 0.0)
+    moves.end(answered, AFTERLIFE)
+    moves.end(left, AFTERLIFE, is_answered=False)
+    assert moves.standing(AFTERLIFE) == [(under_way, None), (answered, True), (left, False)]
 
 
 class MovesMachine(RuleBasedStateMachine):

@@ -13,6 +13,7 @@ from twisted.internet.endpoints import HostnameEndpoint
 from relay.bridge.ports import Asked, Manners, Wanted
 from relay.policy.health import Judgement
 from relay.policy.showing import Titles
+from relay.upstream.allowance import Allowance
 from relay.upstream.bank import Bank
 from relay.upstream.dialer import Dialer
 from relay.upstream.keeper import Keeper
@@ -106,6 +107,7 @@ class Rig:
     name: str = "pacs"
     port: int = 104
     judgement: Judgement = attrs.field(factory=Judgement)
+    allowance: Allowance | None = None
     network: Network = attrs.field(factory=Network)
     archive: Archives = attrs.field(factory=Archives)
     keeper: Keeper = attrs.field(init=False)
@@ -116,7 +118,14 @@ class Rig:
         endpoint = HostnameEndpoint(self.network, "pacs.example.org", self.port, timeout=TIMEOUT)
         dialer = Dialer(self.network, endpoint, self.name.upper(), 32768, MANNERS)
         self.keeper = Keeper(
-            self.name, self.network, dialer, self.limits, RELAY.calling, self.judgement, Random(0)
+            self.name,
+            self.network,
+            dialer,
+            self.limits,
+            RELAY.calling,
+            self.judgement,
+            Random(0),
+            self.allowance,
         )
 
     def goes_away(self) -> None:

@@ -1,0 +1,145 @@
+"""The first process hands callers on, and holds together what its workers share."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from twisted.internet.address import IPv4Address
+
+from relay.config import parse
+from relay.workers.first import AGAIN, First, first_process
+from relay.workers.passing import Particulars
+from tests.bed import NO_FOLDER, configured
+from tests.logs import LogCase
+from tests.network import Network
+from tests.workers.processes import ProcessReactor
+
+CALLER = IPv4Address("TCP", "192.0.2.7", 4242)
+
+
+class TestFirst(LogCase):
+    relay = "workers = 2\nmax_associations = 3"
+    listener = "max_associations = 2"
+    upstream = "max_associations = 3"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.reactor = ProcessReactor()
+        text = configured(self.relay, self.listener, self.upstream)
+        self.first = First(self.reactor, parse(text, NO_FOLDER))
+        self.first.startService()
+        self.callers: list[socket.socket] = []
+        self.addCleanup(self.end_all)
+
+    def end_all(self) -> None:
+        stopped = self.first.stopService()
+        for each in self.reactor.processes:
+            if not each.is_gone:
+                each.ends()
+        self.successResultOf(stopped)
+        assert all(map(is_closed, self.callers))
+        for caller in self.callers:
+            caller.close()
+        assert self.reactor.getDelayedCalls() == []
+
+    def call(self, times: int = 1) -> None:
+        """Somebody calls."""
+        for _ in range(times):
+            near, far = socket.socketpair()
+            self.callers.append(near)
+            self.first.accepted(far, 0, CALLER)
+
+    def taken(self) -> list[list[int]]:
+        """The numbers of callers that each process has taken since."""
+        return [[its.number for its in each.takes()] for each in self.reactor.processes]
+
+    def test_callers_wait_until_a_worker_is_ready(self):
+        self.call(2)
+        assert self.taken() == [[], []]
+        self.first.opens(2)
+        assert [len(each) for each in self.taken()] == [0, 2]
+        assert self.lines() == ["worker 2 is ready"]
+
+    def test_a_caller_comes_with_where_it_is_from(self):
+        self.first.opens(1)
+        self.call()
+        (its,) = self.reactor.processes[0].takes()
+        assert its == Particulars(its.number, 0, "192.0.2.7", 4242, True)
+
+    def test_the_worker_with_the_fewest_is_handed_the_next(self):
+        for each in (1, 2):
+            self.first.opens(each)
+        self.call(2)
+        ((here,), (there,)) = self.taken()
+        self.first.ended(there)
+        self.call()
+        assert [len(each) for each in self.taken()] == [0, 1]
+        self.first.ended(here)
+
+    def test_the_one_that_is_too_many_is_handed_on_as_such(self):
+        for each in (1, 2):
+            self.first.opens(each)
+        self.call(3)
+        rooms = {its.number: its.has_room for p in self.reactor.processes for its in p.takes()}
+        assert [rooms[each] for each in sorted(rooms)] == [True, True, False]
+
+    def test_a_worker_that_is_gone_leaves_room(self):
+        self.first.opens(1)
+        self.call(2)
+        self.reactor.processes[0].ends(signal=9)
+        self.first.opens(2)
+        self.call()
+        (its,) = self.reactor.processes[1].takes()
+        assert its.has_room
+
+    def test_nobody_is_handed_to_one_that_leaves(self):
+        for each in (1, 2):
+            self.first.opens(each)
+        self.first.leaves(1)
+        self.call(2)
+        assert [len(each) for each in self.taken()] == [0, 2]
+
+    def test_whom_no_way_has_room_for_is_handed_on_a_little_later(self):
+        self.first.opens(1)
+        while not self.first._waiting:
+            self.call()
+        before = len(self.callers)
+        assert len(self.reactor.processes[0].takes()) == before - 1
+        self.reactor.advance(AGAIN)
+        assert len(self.reactor.processes[0].takes()) == 1
+
+    def test_who_waits_at_a_stop_is_hung_up_on(self):
+        self.call(2)
+
+    def test_workers_start_with_equal_shares_and_one_that_starts_later_with_what_is_left(self):
+        assert [each.told.shares for each in self.reactor.processes] == [{"pacs": 2}, {"pacs": 1}]
+        self.first.brokerage.wishes(2, "pacs", 3)
+        self.reactor.processes[0].ends()
+        self.reactor.advance(1.0)
+        assert self.reactor.processes[-1].told.shares == {"pacs": 0}
+
+    def test_an_upstream_is_taken_out_also_for_a_worker_that_starts_later(self):
+        self.first.keepers["pacs"].drain()
+        self.reactor.processes[0].ends()
+        self.reactor.advance(1.0)
+        assert self.reactor.processes[-1].told.configuration.upstreams["pacs"].drain
+        self.first.keepers["pacs"].resume()
+        assert not self.first.setup(1).configuration.upstreams["pacs"].drain
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Whether the other end is closed, here and wherever it was handed to."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
+
+
+def test_a_reactor_that_does_not_look_after_descriptors_is_a_mistake_with_a_cure():
+    configuration = parse(configured("workers = 2"), NO_FOLDER)
+    with pytest.raises(SystemExit, match="--reactor=epoll, or set workers = 0"):
+        first_process(Network(), configuration)
