@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from benchmarks.case import Case, Contender
 from benchmarks.processes import Door
 from benchmarks.result import CPU_PER_1000, CPU_PER_GB, OBJECTS_PER_S
@@ -85,6 +87,15 @@ def _crowd(associations: int, count: int, *others: Contender) -> Case:
         most=3,
     )
 
+
+CORES_WANTED = 5
+"""For a sender, an archive, the first process and two workers, one each."""
+
+GROWTH = (
+    "each process has a core of its own"
+    if (os.cpu_count() or 1) >= CORES_WANTED
+    else f"unmeasured: how objects/s grow with workers; it takes {CORES_WANTED} cores to show it"
+)
 
 ALONE = "on an association of its own, one after another"
 IN_FULL = "direct, each has its TLS handshake in full; HAProxy resumes sessions"
@@ -188,6 +199,14 @@ CASES = {
         ),
         resting=True,
         most=1,
+    ),
+    "workers": Case(
+        "512 KiB objects on 32 associations at once, two workers behind one port",
+        Batch(2048, 512 * KIB, 16 * KIB, associations=32),
+        (OURS, Contender("relay, 2 workers", OurRelay(relay={"workers": 2})), HAPROXY),
+        hashed=64,
+        notes=(GROWTH,),
+        most=3,
     ),
     "slow": Case(
         "512 KiB objects on 12 associations, three doors of the archive; one of them is slow",
