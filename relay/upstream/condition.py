@@ -138,6 +138,9 @@ class Condition:
     def congested(self, why: Exception, living: int) -> None:
         """One more association than those `living` was too many."""
         self.room.congested(self._now, living)
+        if isinstance(why, NotAccepted):
+            # It is there, since it says so; in doubt one more would be tried, again and again.
+            self.is_in_doubt = False
         most = self.room.maximum
         level = LogLevel.info if most < self._least_said else LogLevel.debug
         self._least_said = min(most, self._least_said)

@@ -170,6 +170,14 @@ class Returning(ConditionCase):
 
 
 class Room(ConditionCase):
+    def test_one_that_rejects_for_congestion_is_there_beyond_doubt(self):
+        self.fails(1)
+        self.assertTrue(self.condition.is_in_doubt)
+        self.condition.congested(Unreachable("no answer in 5 s", is_slow=True), living=2)
+        self.assertTrue(self.condition.is_in_doubt)
+        self.condition.congested(NotAccepted(CONGESTED), living=2)
+        self.assertFalse(self.condition.is_in_doubt)
+
     def test_congestion_leaves_it_well_and_takes_room(self):
         self.condition.congested(NotAccepted(CONGESTED), living=2)
         self.assertWell()
