@@ -166,13 +166,15 @@ class Minder:
         if self.state is State.GONE:
             return succeed(None)
         self.leaves()
-        self._signal("TERM")
+        stopped = self._stopped = Deferred()
         self._timer = self.reactor.callLater(within, self._kill)
-        self._stopped = Deferred()
-        return self._stopped
+        self._signal("TERM")
+        return stopped
 
     def kill_in(self, seconds: float) -> None:
         """Kill it unless it is gone by then."""
+        if self.state is State.GONE:
+            return
         if self._timer is None or not self._timer.active():
             self._timer = self.reactor.callLater(seconds, self._kill)
 
@@ -198,6 +200,9 @@ class Minder:
         self.state = State.GONE
         if self.passer is not None:
             self.passer.close()
+        if self.talk is not None:
+            # What it said last and nobody has read is not to be taken for the next one's.
+            self.talk.drop()
         self.passer = self.talk = self._process = None
         self.overseer.gone(self.number)
         if not self._is_stopping:

@@ -37,7 +37,14 @@ class Talk(AMP):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """It is over."""
         BinaryBoxProtocol.connectionLost(self, reason)
+        self.transport = None
         self._lost()
+
+    def drop(self) -> None:
+        """Hear no more."""
+        if self.transport is not None:
+            transport: Any = self.transport
+            transport.abortConnection()
 
     def begin(self, end: socket.socket, reactor: Any) -> None:
         """Talk by this end, which is closed here: Twisted makes a copy of it."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import attrs
+from twisted.internet.error import ProcessTerminated
 from twisted.protocols.amp import CommandLocator
+from twisted.python.failure import Failure
 
 from relay.config import Configuration, parse
 from relay.workers.minding import LONG_ENOUGH, LONGEST_PAUSE, Minder, State
@@ -104,6 +106,18 @@ class TestMinding(LogCase):
         self.minder.is_ready()
         self.process.hangs_up()
         assert self.overseer.heard == ["lost"]
+
+    def test_what_one_that_is_gone_has_said_last_is_not_taken_for_the_next_one_s(self):
+        talk = self.process.talk
+        self.process.protocol.processEnded(Failure(ProcessTerminated(1)))
+        assert talk.transport.disconnecting
+        self.process.is_gone = True
+
+    def test_one_that_is_gone_is_not_killed(self):
+        self.process.ends()
+        self.minder.kill_in(0.5)
+        self.reactor.advance(0.9)
+        assert self.lines("warn") == ["worker 2 ended by itself; the next one starts in 1 s"]
 
     def test_a_stop_is_over_when_the_process_is_gone_and_no_other_one_is_started(self):
         stopped = self.minder.stop(20.0)
