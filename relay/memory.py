@@ -19,7 +19,7 @@ _TRIM_THRESHOLD = -1
 _MMAP_THRESHOLD = -3
 
 LARGEST_KEPT = 4 * 1024 * 1024
-"""Bytes of a block that is kept: larger than all that is read or written at once."""
+"""Bytes of a block that is kept: larger than what is read at once, unless `read_size` is."""
 
 MOST_KEPT = 64 * 1024 * 1024
 """Bytes that are kept at the end of the heap, at most, once they are free."""

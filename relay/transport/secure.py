@@ -5,8 +5,10 @@ is asked to look for is in looking.py.
 
 Reading. OpenSSL gives one record a call, of at most RECORD bytes. It is asked until there is
 nothing left, or no room in this turn for another whole record: of what remained inside OpenSSL the
-reactor could know nothing. (pyOpenSSL's `recv_into` takes memory of its own for each call and
-copies out of it; `recv` copies once less, and leaves no shared buffer to be careful with.)
+reactor could know nothing. Behind a small record it is not asked: that was all, most likely, and
+what is left is in the socket, since OpenSSL reads no further than a record. (pyOpenSSL's
+`recv_into` takes memory of its own for each call and copies out of it; `recv` copies once less, and
+leaves no shared buffer to be careful with.)
 
 The end. A peer says by close_notify that it has said all. It is answered, and the connection is
 just closed; a connection that ends without was cut, and is lost. Who closes here says so, too, and
