@@ -36,7 +36,7 @@ class PlainStream(Stream):
         if not self._is_alive:
             return None
         try:
-            data = self.socket.recv(self._most)
+            data = self.socket.recv(min(self._most, self.appetite.size))
         except BlockingIOError:
             return None
         except OSError:
@@ -50,7 +50,7 @@ class PlainStream(Stream):
     def _adapt(self, size: int) -> None:
         """Choose how much to read at a time from now on."""
         if size >= FEW:
-            self._most, self._small = self.read_limit, 0
+            self._most, self._small = self.appetite.most, 0
         elif self._most > FEW:
             self._small += 1
             if self._small == A_WHILE:

@@ -109,7 +109,7 @@ class SecureStream(LookingStream):
         if tls is None:
             return None
         records: list[bytes] = []
-        room, why, is_goodbye = self.read_limit, None, False
+        room, why, is_goodbye = self.appetite.size, None, False
         try:
             while room >= RECORD:
                 record = tls.recv(RECORD)

@@ -26,11 +26,12 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from relay.transport.appetite import Appetite
 from relay.transport.connecting import Connector
 from relay.transport.plain import PlainStream
 from relay.transport.secure import SecureStream
 from relay.transport.securing import Security
-from relay.transport.stream import READ_LIMIT, Stream
+from relay.transport.stream import Stream
 
 
 @implementer(IReactorTCP, IReactorSocket, IReactorTime, IReactorPluggableNameResolver)
@@ -38,12 +39,12 @@ from relay.transport.stream import READ_LIMIT, Stream
 class Sockets:
     """Makes connections on `reactor`: over TLS where there is `security`, and in the clear else.
 
-    Each reads `read_limit` bytes in a turn, at most.
+    How much each reads in a turn `appetite` says.
     """
 
     reactor: Any
     security: Security | None = None
-    read_limit: int = READ_LIMIT
+    appetite: Appetite = attrs.field(factory=Appetite)
 
     def stream(
         self,
@@ -57,7 +58,7 @@ class Sockets:
             made = PlainStream(connection, protocol, self.reactor, lost)
         else:
             made = SecureStream(self.security, connection, protocol, self.reactor, lost)
-        made.read_limit = self.read_limit
+        made.appetite = self.appetite
         return made
 
     # IReactorTCP

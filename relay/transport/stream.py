@@ -17,8 +17,8 @@ A failure to write is not told at once, because whoever writes does not expect t
 connection meanwhile; and what the peer said before it left may still be there to be read. It is
 kept, and the reactor is told when it next asks.
 
-Fairness. In one turn of the reactor a connection reads at most `read_limit` bytes, and writes at
-most WRITE_LIMIT, however much more there is: then it is the others' turn. (What was written is
+Fairness. In one turn of the reactor a connection reads no more than its `appetite` says, and writes
+at most WRITE_LIMIT, however much more there is: then it is the others' turn. (What was written is
 counted until the reactor has next been asked for a turn to write in: when it takes turns a
 transport cannot know.) Who writes more fills the transport, and is told so, as if the peer did not
 take it.
@@ -35,11 +35,8 @@ from twisted.internet.main import CONNECTION_DONE
 from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
+from relay.transport.appetite import Appetite
 from relay.transport.tcp import SocketTransport, is_silent
-
-READ_LIMIT = 544 * 1024
-"""Bytes that are read in a turn, at most. Each turn costs, and the more, the more it brings: what
-it brings drives the program out of the processor's caches. A CT image, 512 KiB, is to fit."""
 
 WRITE_LIMIT = 4 * 1024 * 1024
 """Bytes that are written in a turn: some milliseconds' worth."""
@@ -56,8 +53,8 @@ class IPromptTransport(Interface):
 class Stream(SocketTransport):
     """A transport that writes at once; those who derive from it read, and send."""
 
-    read_limit = READ_LIMIT
-    """Bytes that are read in a turn, at most."""
+    appetite = Appetite()
+    """Says how much is read in a turn; that of all who were given no other."""
 
     def __init__(self, *how: Any) -> None:
         super().__init__(*how)
@@ -66,6 +63,8 @@ class Stream(SocketTransport):
         self._behind_size = 0
         self._budget = WRITE_LIMIT
         self._failure: BaseException | None = None
+        self._read_last = self._lying = 0
+        """Bytes of the last read; and how many of them lie, because nothing is to be read."""
 
     # writing
 
@@ -155,8 +154,25 @@ class Stream(SocketTransport):
 
     def _deliver(self, data: bytes) -> None:
         """Give it to the protocol; who has closed wants no more of it."""
+        self._read_last = len(data)
         if data and self._is_alive and not self.disconnecting:
             self.protocol.dataReceived(data)
+
+    def pauseProducing(self) -> None:
+        """Read no more for now: what came last goes no further."""
+        if not self._lying:
+            self._lying = self._read_last
+            self.appetite.lay_down(self._lying)
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Read on."""
+        self._take_up()
+        super().resumeProducing()
+
+    def _take_up(self) -> None:
+        lying, self._lying = self._lying, 0
+        self.appetite.take_up(lying)
 
     def is_silent(self) -> bool:
         """Whether nothing is there to be read, not even the end of the connection."""
@@ -175,4 +191,5 @@ class Stream(SocketTransport):
     def connectionLost(self, reason: Failure) -> None:
         """The connection is over, and what has not left never will."""
         self._offered, self._behind, self._behind_size = b"", [], 0
+        self._take_up()
         super().connectionLost(reason)

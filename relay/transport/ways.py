@@ -14,9 +14,9 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorFDSet, IStreamClientEndpoint, IStreamServerEndpoint
 
 from relay.config import ClientTLS, ServerTLS
+from relay.transport.appetite import READ_LIMIT, Appetite
 from relay.transport.securing import Server
 from relay.transport.sockets import Sockets
-from relay.transport.stream import READ_LIMIT
 from relay.transport.tls import (
     TLSClientEndpoint,
     client_options,
@@ -65,15 +65,15 @@ class ByTwisted:
 
 @attrs.frozen
 class BySockets:
-    """Transports of our own on `reactor`; TLS is on the socket. `read_limit`: bytes in a turn."""
+    """Transports of our own on `reactor`, with an appetite in common; TLS is on the socket."""
 
     reactor: Any
-    read_limit: int = READ_LIMIT
+    appetite: Appetite = attrs.field(factory=Appetite)
 
     def calling(self, below: Below, tls: ClientTLS | None, host: str) -> IStreamClientEndpoint:
         """An endpoint that calls."""
         security = None if tls is None else client_security(tls, host)
-        return below(Sockets(self.reactor, security, self.read_limit))
+        return below(Sockets(self.reactor, security, self.appetite))
 
     def listening(self, where: str, tls: ServerTLS | None, factory: Any) -> Listening:
         """An endpoint that listens."""
@@ -82,11 +82,14 @@ class BySockets:
     def sockets(self, tls: ServerTLS | None) -> Sockets:
         """What a listener's transports are made by."""
         security = None if tls is None else Server.of(server_options(tls))
-        return Sockets(self.reactor, security, self.read_limit)
+        return Sockets(self.reactor, security, self.appetite)
 
 
 def ways(reactor: Any, transport: str, read_limit: int = READ_LIMIT) -> Ways:
-    """The transports that the configuration asks for, as far as the reactor has what they need."""
+    """The transports that the configuration asks for, as far as the reactor has what they need.
+
+    `read_limit`: bytes that are read in a turn, at most.
+    """
     if transport == SOCKET and IReactorFDSet.providedBy(reactor):
-        return BySockets(reactor, read_limit)
+        return BySockets(reactor, Appetite(read_limit))
     return ByTwisted(reactor)

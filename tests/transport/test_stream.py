@@ -14,8 +14,9 @@ from twisted.internet.interfaces import IPushProducer, ITCPTransport
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from relay.transport.appetite import LITTLE, LYING_MAXIMUM, READ_LIMIT, Appetite
 from relay.transport.securing import Server
-from relay.transport.stream import READ_LIMIT, WRITE_LIMIT, IPromptTransport
+from relay.transport.stream import WRITE_LIMIT, IPromptTransport
 from relay.transport.tls import client_security, server_options
 from tests.transport.hand import Two, by_hand, digest, noise, over_loopback
 from tests.transport.tls_bed import HOST, Pki
@@ -119,6 +120,30 @@ def test_a_turn_reads_no_more_than_its_share(two):
     two.hand.settle()
     assert sum(two.far.reads) == 2 * MIB
     assert max(two.far.reads) <= READ_LIMIT
+
+
+def test_a_turn_reads_little_while_much_lies_with_others(two):
+    two.meet(pair=over_loopback())
+    appetite = two.far.transport.appetite = Appetite()
+    appetite.lay_down(LYING_MAXIMUM + 1)
+    two.near.transport.write(bytes(2 * MIB))
+    two.hand.settle(lambda: sum(two.far.reads) == 2 * MIB)
+    assert max(two.far.reads) <= LITTLE
+
+
+def test_what_was_read_last_lies_until_it_is_read_on_or_all_is_over(two):
+    two.meet(pair=over_loopback())
+    transport = two.far.transport
+    appetite = transport.appetite = Appetite()
+    two.near.transport.write(b"pixels")
+    two.hand.settle()
+    for end in (transport.resumeProducing, transport.abortConnection):
+        transport.pauseProducing()
+        transport.pauseProducing()
+        assert appetite.lying == len(b"pixels")
+        end()
+        two.hand.settle()
+        assert appetite.lying == 0
 
 
 def test_who_writes_without_end_in_one_turn_fills_the_transport_though_the_peer_takes_all(two):

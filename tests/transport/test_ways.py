@@ -71,7 +71,7 @@ def test_each_talks_to_each(hand, pki, calling, listening, is_secure):
         teller.transport.write(bytes(300_000))
     hand.settle(lambda: len(near.heard) == len(far.heard) == 300_000)
     for side, teller in ((calling, near), (listening, far)):
-        assert side == "twisted" or teller.transport.read_limit == AT_A_TIME
+        assert side == "twisted" or teller.transport.appetite.most == AT_A_TIME
     near.transport.loseConnection()
     hand.settle(lambda: near.why_lost and far.why_lost)
     ports[0].stopListening()
