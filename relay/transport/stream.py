@@ -10,8 +10,9 @@ socket does not take is kept, in this order:
 and when the socket can take more, `_offered` is offered again, the very same bytes at the very same
 place in memory: OpenSSL may have encrypted a part of them already. So what is kept is never a view
 of a buffer that somebody refills: `write` takes bytes, which do not change. (A view into them, for
-the part that has not gone, is as good.) Only when nothing of it is left does what stands behind
-follow, in one piece.
+the part that has not gone, is as good; where that is little it is copied, or the rest of a large
+read would stay for its sake.) Only when nothing of it is left does what stands behind follow, in
+one piece.
 
 A failure to write is not told at once, because whoever writes does not expect to lose the
 connection meanwhile; and what the peer said before it left may still be there to be read. It is
@@ -28,7 +29,7 @@ Producers, pausing and the high-water mark are those of twisted.internet.abstrac
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.main import CONNECTION_DONE
@@ -98,7 +99,7 @@ class Stream(SocketTransport):
             return
         self._budget -= sent
         if sent < len(data):
-            self._offered = memoryview(data)[sent:]
+            self._offered = _rest(data, sent)
             self._wait_to_write()
         elif self.producer is not None and not self.streamingProducer:
             self.startWriting()
@@ -147,7 +148,7 @@ class Stream(SocketTransport):
             if not sent:
                 break
             self._budget -= sent
-            self._offered = memoryview(self._offered)[sent:] or b""
+            self._offered = _rest(self._offered, sent)
         return None
 
     # reading
@@ -193,3 +194,10 @@ class Stream(SocketTransport):
         self._offered, self._behind, self._behind_size = b"", [], 0
         self._take_up()
         super().connectionLost(reason)
+
+
+def _rest(data: bytes | memoryview, sent: int) -> bytes | memoryview:
+    """What is left of `data`, which has never been offered: a copy, where a view would keep more
+    than twice as much alive."""
+    rest = memoryview(data)[sent:]
+    return rest if 2 * len(rest) >= len(cast(bytes, rest.obj)) else bytes(rest)

@@ -78,7 +78,8 @@ class Bank:
         asked, pool = wanted.asked, self.pools[wanted.asked.pool]
         contexts = wanted.exactly or frozenset({wanted.context})
         key = Key(asked.titles, asked.private)
-        request = Request(key, contexts, wanted.exactly is not None, wanted.fresh)
+        exactly = wanted.exactly is not None
+        request = Request(key, contexts, exactly, wanted.fresh, asked.caller)
         tries = pool.tries(asked.caller, wanted.prefer, wanted.avoid)
         first = next(tries, None)
         if first is None:
@@ -117,7 +118,8 @@ class Bank:
         self, asked: Asked, pool: Pool, tries: Iterable[tuple[Keeper, float]]
     ) -> NegotiationResult:
         result: NegotiationResult = Unavailable()
-        request = Request(Key(asked.titles, asked.private), fresh=True)
+        key = Key(asked.titles, asked.private)
+        request = Request(key, fresh=True, caller=asked.caller)
         for keeper, timeout in tries:
             answer = self._remembered(asked, keeper)
             if answer is None:

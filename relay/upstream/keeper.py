@@ -34,6 +34,10 @@ from relay.wire.negotiation import Offer
 WARMING_TIMEOUT = 10.0
 """Seconds that an upstream has to answer a request for an association that nobody waits for."""
 
+TURN = 1.0
+"""Seconds that a lease may last, from one operation to the next, while others wait whom another
+association would have to be opened for: opening one for each object of two would serve nobody."""
+
 _GOING = "it is being taken out"
 
 
@@ -190,6 +194,18 @@ class Keeper:
             self._release(association)
 
     # from the associations
+
+    def wants_back(self, association: UpstreamAssociation) -> bool:
+        """Whether its lease is to end with the operation under way: someone waits who can use it,
+        or who has to have another one in its place, and it has had its turn."""
+        if self.is_draining:
+            return True
+        if not len(self._line):
+            return False
+        member = self._members[association]
+        waiting = self._line.waiting
+        has_had_its_turn = self.clock.seconds() - member.since >= TURN
+        return any(has_had_its_turn or each.request.fits(member) for each in waiting)
 
     def opened(self, association: UpstreamAssociation) -> None:
         """It is established."""

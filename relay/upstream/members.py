@@ -100,6 +100,7 @@ class Members:
         member = self._members[association]
         self._connections[association] = True
         member.phase, member.contexts = Phase.LEASED, frozenset(association.contexts)
+        member.since = self.clock.seconds()
         if self.limits.max_age > 0:
             share = self.random.uniform(*AGES)
             member.until = self.clock.seconds() + self.limits.max_age * share
@@ -114,7 +115,8 @@ class Members:
 
     def lend(self, association: UpstreamAssociation) -> None:
         """One that rested is leased."""
-        self._members[association].phase = Phase.LEASED
+        member = self._members[association]
+        member.phase, member.since = Phase.LEASED, self.clock.seconds()
         self._stop_expiry(association)
         association.lend()
 

@@ -5,8 +5,9 @@ out, open, retire. `lacking` says what to open for nobody yet, and `rests` and `
 stay while nobody needs it. They change nothing; keeper.py carries the steps out and asks again
 whenever something has changed.
 
-Requests are served in order; a later one may be served before an earlier one only with an
-association that the earlier one cannot use, so nobody starves. A request for which an association
+Requests are served in the order in which they are given (line.py has their callers take turns); a
+later one may be served before an earlier one only with an association that the earlier one cannot
+use, so nobody starves. A request for which an association
 is being opened takes an idle one all the same: an upstream that serves one association at a time
 answers the second only when the first has ended, and the first may be this idle one.
 """
@@ -48,8 +49,8 @@ class Key:
 class Member:
     """One upstream association.
 
-    `since` is when it became idle, `until` the time at which it is too old to be used again, both
-    in seconds. `is_used`: it has served an operation.
+    `since` is when it came to be in its phase, `until` the time at which it is too old to be used
+    again, both in seconds. `is_used`: it has served an operation.
     """
 
     key: Key
@@ -66,18 +67,22 @@ class Request:
 
     It must hold all of `contexts`, and no others if `exactly`. `fresh`: only a new one will do,
     because it is the answer to its offer that is wanted, or one that has rested did not serve.
+    `caller` is whom it is for, by the AE title that it calls itself; the relay itself has none.
     """
 
     key: Key
     contexts: frozenset[Context] = frozenset()
     exactly: bool = False
     fresh: bool = False
+    caller: bytes = b""
 
     def suits(self, member: Member) -> bool:
         """Whether an idle association serves this request."""
-        if self.fresh or member.phase is not Phase.IDLE or member.key != self.key:
-            return False
-        return self.is_met_by(member.contexts)
+        return member.phase is Phase.IDLE and self.fits(member)
+
+    def fits(self, member: Member) -> bool:
+        """Whether an association would serve this request if it were idle."""
+        return not self.fresh and member.key == self.key and self.is_met_by(member.contexts)
 
     def is_met_by(self, held: Set[Context]) -> bool:
         """Whether an association that holds these contexts serves."""

@@ -37,7 +37,9 @@ class Keeping(Protocol):
     """Whoever keeps the upstream's associations."""
 
     name: str
-    is_draining: bool
+
+    def wants_back(self, association: UpstreamAssociation) -> bool:
+        """Whether its lease is to end with the operation under way."""
 
     def opened(self, association: UpstreamAssociation) -> None:
         """It is established."""
@@ -129,8 +131,8 @@ class UpstreamAssociation(AssociationProtocol):
 
     @property
     def is_recalled(self) -> bool:
-        """Whether the upstream is being taken out."""
-        return self.keeper.is_draining
+        """Whether the upstream is being taken out, or others wait for it."""
+        return self.keeper.wants_back(self)
 
     # from the transport
 

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.protocols.amp import CommandLocator
 
 from relay.service import Shared, relay_service
+from relay.transport.appetite import Appetite
 from relay.transport.ways import BySockets
 from relay.workers import words
 from relay.workers.allowance import Share
@@ -34,7 +35,7 @@ class Worker(CommandLocator):
     def __init__(self, reactor: Any, setup: Setup) -> None:
         super().__init__()
         self.reactor = reactor
-        self.intake = Intake(BySockets(reactor, setup.configuration.relay.read_size))
+        self.intake = Intake(BySockets(reactor, Appetite(setup.configuration.relay.read_size)))
         # The first process is gone, or has given this one up.
         self.talk = Talk(self, self.end)
         self.moves = _moves(reactor, self.talk, setup)

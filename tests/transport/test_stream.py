@@ -108,6 +108,22 @@ def test_writing_nothing_is_nothing(two):
     assert two.far.reads == []
 
 
+def test_of_what_went_in_part_little_more_is_kept_than_what_is_left(two):
+    two.meet(pair=over_loopback())
+    two.far.transport.pauseProducing()
+    two.near.transport.write(bytes(64 * MIB))
+    two.near.transport.write(b"the end")
+    left, kept = [], []
+    two.far.transport.resumeProducing()
+    while two.near.transport._offered or two.near.transport._behind:
+        offered = two.near.transport._offered
+        left.append(len(offered))
+        kept.append(len(offered.obj if isinstance(offered, memoryview) else offered))
+        two.hand.iterate(0)
+    assert any(left)
+    assert all(whole <= 2 * part for whole, part in zip(kept, left, strict=True))
+
+
 # fairness
 
 

@@ -28,10 +28,12 @@ class Keeps:
     """Notes what becomes of associations."""
 
     name = "pacs"
-    is_draining = False
 
     def __init__(self) -> None:
         self.noted: list[tuple[str, Any]] = []
+
+    def wants_back(self, association: UpstreamAssociation) -> bool:
+        return False
 
     def opened(self, association: UpstreamAssociation) -> None:
         self.noted.append(("opened", None))
