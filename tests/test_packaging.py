@@ -8,9 +8,12 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
 PLUGIN = "twisted/plugins/relay_plugin.py"
@@ -101,3 +104,27 @@ def test_ci_runs_what_readme_prints():
     assert f"{install} && .venv/bin/twistd --nodaemon --pidfile= relay --demo" in readme
     assert script[-1] in readme
     assert shlex.split(script[-1]) == [".venv/bin/tox"]
+
+
+def locked():
+    """The versions in requirements.txt, by name, and how many hashes each has."""
+    text = (ROOT / "requirements.txt").read_text().replace("\\\n", " ")
+    lines = [line.split() for line in text.splitlines() if "==" in line]
+    return {
+        canonicalize_name(first.partition("==")[0]): (
+            first.partition("==")[2],
+            sum(word.startswith("--hash=sha256:") for word in rest),
+        )
+        for first, *rest in lines
+    }
+
+
+def test_what_deployments_install_is_locked_by_hashes_and_is_what_the_relay_asks_for():
+    parser = ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    asked = [Requirement(each) for each in parser["options"]["install_requires"].split()]
+    assert asked
+    for each in asked:
+        version, _ = locked()[canonicalize_name(each.name)]
+        assert each.specifier.contains(version), each
+    assert all(hashes for _, hashes in locked().values())
