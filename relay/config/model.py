@@ -111,7 +111,7 @@ class Listener:
     artim: float = attrs.field(default=30.0, validator=values.some_seconds)
     minimum_rate: int = attrs.field(default=100, validator=values.rate)
     stall_timeout: float = attrs.field(default=60.0, validator=values.some_seconds)
-    idle_timeout: float = attrs.field(default=0.0, validator=values.seconds)
+    idle_timeout: float = attrs.field(default=86_400.0, validator=values.seconds)
     max_operations: int = attrs.field(default=4, validator=values.operations)
     name: str | None = attrs.field(default=None, validator=values.listener_name)
     credentials: Annotated[Path, Outside.USERS] | None = None

@@ -98,8 +98,6 @@ class DownstreamAssociation(AssociationProtocol):
 
     def _open(self) -> None:
         self.layer.connected()
-        if self.limits.idle:
-            self._idle = self.clock.callLater(self.limits.idle, self._check_idle, None)
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes from the caller."""
@@ -192,6 +190,8 @@ class DownstreamAssociation(AssociationProtocol):
     def accept(self, answer: AssociateAC, request: AssociateRQ) -> None:
         """A-ASSOCIATE response, accepted."""
         self.layer.accept(answer, request)
+        if self.limits.idle:
+            self._idle = self.clock.callLater(self.limits.idle, self._check_idle, None)
 
     def reject(self, answer: AssociateRJ) -> None:
         """A-ASSOCIATE response, rejected."""
