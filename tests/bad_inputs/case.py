@@ -1,22 +1,10 @@
 """Bad input, hostile peers and faults, against a whole relay: the exact answer to each.
 
-A comment gives the number of each row in the project's list of bad inputs. `A(s,r)` there is
-`Abort(s, r)` here, `RJ(...)` an `AssociateRJ`. Behind each test a well-behaved caller is answered,
-and no connection, timer or waiting line stays (tests/bed.py).
-
-Rows that are not here, and why:
-
-25, in part   certificates are not bound to AE titles yet; unknown titles are here
-34            accepting does not pause for want of file descriptors yet
-37, in part   there is no quota for datasets yet
-38, in part   there is no strict mode yet
-44, 45, 47 to 49, in part
-              the relay reads no datasets yet: they are passed on untouched, which is here; the
-              answers of a relay that reads them come with what reads
-54, in part   nothing is replayed yet; what is answered where nothing can be replayed is here
-56, 60, 61, 73
-              sending again, and keeping objects on disk, are yet to be built
-63, 64        a thousand connections are for the benchmarks
+A mark gives the row of docs/bad-inputs.md that a test proves: `@pytest.mark.row(8)`. `A(s,r)` there
+is `Abort(s, r)` here, `RJ(...)` an `AssociateRJ`. Behind each test a well-behaved caller is
+answered, and no connection, timer or waiting line stays (tests/bed.py). Rows that need a thousand
+connections are in tests/interop/test_floods.py; that none is left out is asked in
+tests/house/test_rows.py.
 """
 
 from __future__ import annotations

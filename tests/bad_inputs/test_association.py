@@ -6,6 +6,7 @@ import gc
 import tracemalloc
 from typing import Any, cast
 
+import pytest
 from twisted.logger import Logger
 
 from relay.downstream.listener import Listener
@@ -41,8 +42,8 @@ from tests.vectors import IMPLICIT_LITTLE_ENDIAN, VERIFICATION, item
 
 
 class Requests(BadInputs):
+    @pytest.mark.row(18)
     def test_a_sub_item_longer_than_its_parent(self):
-        # bad-inputs 18
         def longer(inner: bytes) -> bytes:
             return inner[:2] + (len(inner) + 100).to_bytes(2, "big") + inner[4:]
 
@@ -58,38 +59,38 @@ class Requests(BadInputs):
         ):
             self.assertAnswered(self.stranger(request), NO_ASSOCIATION)
 
+    @pytest.mark.row(19)
     def test_thousands_of_sub_items_that_each_declare_64_kib(self):
-        # bad-inputs 19
         request = associate_rq(user_items=bytes.fromhex("56 00 FFFF") * 16000)
         with allocating_at_most(4 * len(request)):
             caller = self.stranger(request)
         self.assertAnswered(caller, NO_ASSOCIATION)
 
+    @pytest.mark.row(20)
     def test_items_that_nobody_knows(self):
-        # bad-inputs 20
         self.assertAccepted(
             more_items=item(0x77, b"CANARY"), user_items=item(0x5F, b"CANARY") + item(0xEE, b"")
         )
         request = self.archive.heard[0]
         self.assertNotIn(b"CANARY", request.encode())
 
+    @pytest.mark.row(21)
     def test_a_protocol_version_without_bit_0(self):
-        # bad-inputs 21
         for version in (0, 2, 0x8000, 0xFFFE):
             self.assertEqual(self.asked(version=version), AssociateRJ(1, 2, 2))
 
+    @pytest.mark.row(21)
     def test_a_protocol_version_with_bits_beside_bit_0(self):
-        # bad-inputs 21
         for version in (1, 3, 0x8001, 0xFFFF):
             self.assertAccepted(version=version)
 
+    @pytest.mark.row(22)
     def test_a_wrong_application_context_name(self):
-        # bad-inputs 22
         for name in ("1.2.840.10008.3.1.1.2", "", "1.2.840.10008.3.1.1.1.1"):
             self.assertEqual(self.asked(application_context=name), AssociateRJ(1, 1, 2))
 
+    @pytest.mark.row(23)
     def test_ae_titles_that_are_blank_or_hold_control_characters(self):
-        # bad-inputs 23
         for title in (
             b" ",
             b"\0" * 16,
@@ -102,79 +103,80 @@ class Requests(BadInputs):
             self.assertEqual(self.asked(called=title), CALLED_UNKNOWN)
             self.assertEqual(self.asked(calling=title), CALLING_UNKNOWN)
 
+    @pytest.mark.row(23)
     def test_ae_titles_with_nuls_and_spaces_behind_them(self):
-        # bad-inputs 23
         for padding in (b"\0", b"\0" * 11, b" \0 \0", b" "):
             self.assertAccepted(called=b"RELAY" + padding, calling=b"MODALITY" + padding)
 
+    @pytest.mark.row(24)
     def test_an_ae_title_that_looks_like_a_path(self):
-        # bad-inputs 24
         with nothing_touched(self):
             self.assertAccepted(calling=b"../x")
             self.assertEqual(self.asked(called=b"../x"), CALLED_UNKNOWN)
         self.assertEqual(self.archive.heard[0].calling, "../x")
         self.assertTrue(self.lines()[0].startswith("'../x' at 192.0.2.7 called 'RELAY'"))
 
+    @pytest.mark.row(24)
     def test_what_a_peer_calls_itself_is_escaped_in_the_log(self):
-        # bad-inputs 24
         self.asked(calling=b"A\r\n2026-01-01 B")
         self.asked(called=b"\x1b[2JX")
         self.assertFalse(any(control in "".join(self.lines()) for control in "\r\n\x1b"))
 
+    @pytest.mark.row(25)
     def test_a_called_title_that_nobody_has(self):
-        # bad-inputs 25
         self.assertEqual(self.asked(called=b"NOBODY"), CALLED_UNKNOWN)
 
+    @pytest.mark.row(26)
     def test_a_context_id_that_is_even_or_0(self):
-        # bad-inputs 26
         for identifier in (0, 2, 254):
             contexts = context_item(identifier, VERIFICATION, IMPLICIT_LITTLE_ENDIAN)
             self.assertAnswered(self.stranger(associate_rq(contexts)), NO_ASSOCIATION)
 
+    @pytest.mark.row(27)
     def test_the_same_context_id_twice(self):
-        # bad-inputs 27
         contexts = proposals((ECHO,)) + proposals((STORE,)) + proposals((ECHO,))
         self.assertAnswered(self.stranger(associate_rq(contexts)), NO_ASSOCIATION)
 
+    @pytest.mark.row(28)
     def test_the_same_transfer_syntax_twice(self):
-        # bad-inputs 28
         contexts = context_item(1, VERIFICATION, *[IMPLICIT_LITTLE_ENDIAN] * 3)
         answer = self.assertAccepted(contexts=contexts)
         self.assertEqual([(each.id, each.result) for each in answer.contexts], [(1, 0)])
 
+    @pytest.mark.row(29)
     def test_contexts_that_the_archive_refuses(self):
-        # bad-inputs 29
         for result in (1, 2, 3, 4):
             self.archive.script.associate = refusing(result)
             answer = self.assertAccepted(calling=f"TRY{result}".encode())
             self.assertEqual({each.result for each in answer.contexts}, {result})
 
+    @pytest.mark.row(65)
     def test_a_request_without_a_context(self):
-        # bad-inputs 65
         self.assertAnswered(self.stranger(associate_rq(b"")), NO_ASSOCIATION)
 
+    @pytest.mark.row(30)
     def test_a_maximum_length_of_0(self):
-        # bad-inputs 30
         answer = self.assertAccepted(maximum=0)
         # The relay's own is never 0.
         self.assertEqual(answer.user_information.maximum_length, 16384)
         asked = self.archive.heard[0].user_information.maximum_length
         self.assertEqual(asked, 131072)
 
+    @pytest.mark.row(30)
     def test_a_maximum_length_that_nothing_fits_in(self):
-        # bad-inputs 30
         for maximum in (1, 7, 127):
             self.assertEqual(self.asked(maximum=maximum), AssociateRJ(1, 2, 1))
         self.assertAccepted(maximum=128)
 
+    @pytest.mark.row(30, 66)
     def test_no_maximum_length(self):
-        # bad-inputs 30, 66: 16 KiB are assumed, so a longer PDU of the archive is cut.
+        # 16 KiB are assumed, so a longer PDU of the archive is cut.
         caller = self.bed.associate(associate_rq(maximum=None))
         lengths = self.longest_pdus(caller, 100_000)
         self.assertLessEqual(max(lengths), 16384)
 
+    @pytest.mark.row(30)
     def test_a_maximum_length_that_is_kept_to(self):
-        # bad-inputs 30
         for maximum in (128, 1000, 4096):
             caller = self.bed.associate(associate_rq(maximum=maximum))
             lengths = self.longest_pdus(caller, 20_000)
@@ -207,20 +209,21 @@ class Requests(BadInputs):
         self.assertAccepted(user_items=extended(most))
         self.assertEqual(self.asked(user_items=extended(most + 1)), AssociateRJ(1, 2, 1))
 
+    @pytest.mark.row(31)
     def test_a_user_identity_that_does_not_verify(self):
-        # bad-inputs 31
         self.archive.script.associate = lambda request: AssociateRJ(2, 2, 1).encode()
         self.assertEqual(self.asked(user_items=identity(b"user", b"wrong")), AssociateRJ(2, 2, 1))
         self.assertEqual(
             self.archive.heard[0].user_information.user_identity.secondary_field, b"wrong"
         )
 
+    @pytest.mark.row(66)
     def test_neither_maximum_length_nor_implementation_class(self):
-        # bad-inputs 66: associate_rq names no implementation class at all.
+        # associate_rq names no implementation class at all.
         self.assertAccepted(maximum=None)
 
+    @pytest.mark.row(33)
     def test_rounds_of_requests_and_rejections(self):
-        # bad-inputs 33
         def rounds(many: int) -> None:
             for _ in range(many):
                 self.asked(called=b"NOBODY")
@@ -242,8 +245,8 @@ class Requests(BadInputs):
 class OneRoom(BadInputs):
     relay = "max_associations = 1"
 
+    @pytest.mark.row(32)
     def test_more_associations_than_allowed(self):
-        # bad-inputs 32
         caller = self.bed.associate()
         self.assertEqual(self.asked(), TOO_MANY)
         self.bed.release(caller)
@@ -254,14 +257,14 @@ class NoRoute(BadInputs):
     def configuration(self) -> str:
         return super().configuration() + 'calling = "MOD*"\nservices = ["verification"]\n'
 
+    @pytest.mark.row(29)
     def test_contexts_that_nobody_serves(self):
-        # bad-inputs 29
         answer = self.assertAccepted(contexts=proposals((STORE, FIND)))
         self.assertEqual([(each.id, each.result) for each in answer.contexts], [(3, 3), (5, 3)])
         self.assertEqual(self.archive.heard, [])
 
+    @pytest.mark.row(25)
     def test_a_calling_title_that_nobody_knows(self):
-        # bad-inputs 25
         self.assertEqual(self.asked(calling=b"VISITOR"), CALLING_UNKNOWN)
 
 

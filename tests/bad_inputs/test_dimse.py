@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
 from relay.bridge.pressure import HELD_MAXIMUM
 from relay.wire.command import COMMAND_SET_MAXIMUM, CommandField, Status
 from relay.wire.pdu import Abort
@@ -43,16 +45,16 @@ from tests.vectors import VERIFICATION, item, p_data, pdv
 
 
 class Order(BadInputs):
+    @pytest.mark.row(35)
     def test_a_context_that_was_never_proposed_or_not_accepted(self):
-        # bad-inputs 35
         self.assertAnswered(self.hurt(said(99, command_of(0x30))), UNEXPECTED_PARAMETER)
         self.archive.script.associate = refusing(3)
         caller = self.bed.call(associate_rq(calling=b"REFUSED"))
         caller.since()
         self.assertAnswered(self.bed.say(caller, echo()), UNEXPECTED_PARAMETER)
 
+    @pytest.mark.row(36)
     def test_a_dataset_fragment_where_a_command_is_due(self):
-        # bad-inputs 36
         for data in (
             p_data(pdv(STORE, 2, b"pixels")),
             p_data(pdv(STORE, 0, b"pixels")),
@@ -60,14 +62,14 @@ class Order(BadInputs):
         ):
             self.assertAnswered(self.hurt(data), UNEXPECTED_PARAMETER)
 
+    @pytest.mark.row(36)
     def test_a_command_fragment_where_a_dataset_is_due(self):
-        # bad-inputs 36
         begun = p_data(pdv(STORE, 3, store_command())) + p_data(pdv(STORE, 0, b"pixels"))
         self.assertAnswered(self.hurt(begun, echo()), UNEXPECTED_PARAMETER)
         self.assertEqual(self.archive.messages, [])
 
+    @pytest.mark.row(36)
     def test_another_context_in_the_middle_of_a_message(self):
-        # bad-inputs 36
         command = store_command()
         for data in (
             p_data(pdv(STORE, 1, command[:20])) + p_data(pdv(FIND, 3, command[20:])),
@@ -77,14 +79,14 @@ class Order(BadInputs):
             self.assertAnswered(self.hurt(data), UNEXPECTED_PARAMETER)
         self.assertEqual(self.archive.messages, [])
 
+    @pytest.mark.row(36)
     def test_messages_that_are_interleaved(self):
-        # bad-inputs 36
         first, second = store_command(1), store_command(2)
         data = p_data(pdv(STORE, 3, first)) + p_data(pdv(STORE, 3, second))
         self.assertAnswered(self.hurt(data), UNEXPECTED_PARAMETER)
 
+    @pytest.mark.row(37)
     def test_a_command_set_that_never_ends(self):
-        # bad-inputs 37
         caller = self.bed.associate()
         piece = p_data(pdv(STORE, 1, bytes(8192)))
         for _ in range(COMMAND_SET_MAXIMUM // 8192):
@@ -92,8 +94,8 @@ class Order(BadInputs):
             self.assertEqual(caller.since(), [])
         self.assertAnswered(self.bed.say(caller, p_data(pdv(STORE, 1, b"x"))), Abort(0, 0))
 
+    @pytest.mark.row(70)
     def test_a_second_request_without_a_window_for_it(self):
-        # bad-inputs 70
         self.archive.script.answer = lambda message: None
         caller = self.hurt(echo(1), echo(2))
         self.assertEqual(len(self.archive.messages), 1)
@@ -105,8 +107,8 @@ class Order(BadInputs):
             self.assertTold(caller, ("C_ECHO_RSP", message_id, 0))
         self.bed.release(caller)
 
+    @pytest.mark.row(70)
     def test_a_cancel_behind_a_second_request_is_read(self):
-        # bad-inputs 70
         self.archive.script.answer = lambda message: None
         cancel = command_of(CommandField.C_CANCEL_RQ, 0, e0120=1)
         caller = self.hurt(find(b"identifier", 1), find(b"identifier", 2), said(FIND, cancel))
@@ -114,15 +116,15 @@ class Order(BadInputs):
         self.assertEqual(told, [CommandField.C_FIND_RQ, CommandField.C_CANCEL_RQ])
         self.bed.say(caller, Abort().encode())
 
+    @pytest.mark.row(70)
     def test_an_abort_behind_a_second_request_is_read(self):
-        # bad-inputs 70
         self.archive.script.answer = lambda message: None
         caller = self.hurt(echo(1), store(b"pixels", 2), Abort().encode())
         self.assertTrue(caller.is_closed)
         self.assertEqual(self.archive.open, [])
 
+    @pytest.mark.row(70)
     def test_what_waits_is_bounded(self):
-        # bad-inputs 70
         self.archive.script.answer = lambda message: None
         caller = self.hurt(echo(1), p_data(pdv(STORE, 3, store_command(2))))
         for _ in range(200):
@@ -132,8 +134,8 @@ class Order(BadInputs):
         self.assertGreater(left, 200 * 4000 - HELD_MAXIMUM - 3 * 4000)
         caller.transport.abortConnection()
 
+    @pytest.mark.row(71)
     def test_a_response_before_the_dataset_has_ended(self):
-        # bad-inputs 71
         self.archive.script.answer = lambda message: None
         begun = p_data(pdv(STORE, 3, store_command())) + p_data(pdv(STORE, 0, b"pixe"))
         caller = self.hurt(begun)
@@ -151,8 +153,8 @@ class Order(BadInputs):
 
 
 class Commands(BadInputs):
+    @pytest.mark.row(39)
     def test_elements_that_are_missing_or_malformed_where_the_message_id_is_known(self):
-        # bad-inputs 39
         command = store_command()
         group_length, body = command[:12], command[12:]
         for broken in (
@@ -168,16 +170,16 @@ class Commands(BadInputs):
             self.bed.release(caller)
         self.assertEqual(self.archive.messages, [])
 
+    @pytest.mark.row(39)
     def test_behind_a_malformed_command_its_dataset_may_follow_or_not(self):
-        # bad-inputs 39
         broken = without(store_command(), 0x0800)
         caller = self.hurt(said(STORE, broken, b"pixels"), said(STORE, broken), echo())
         refused = ("C_STORE_RSP", 1, Status.MISTYPED_ARGUMENT)
         self.assertTold(caller, refused, refused, ECHOED)
         self.bed.release(caller)
 
+    @pytest.mark.row(39)
     def test_elements_that_are_missing_or_malformed_where_it_is_not(self):
-        # bad-inputs 39
         command = store_command()
         for broken in (
             b"",
@@ -190,8 +192,8 @@ class Commands(BadInputs):
         ):
             self.assertAnswered(self.hurt(said(STORE, broken)), Abort(0, 0))
 
+    @pytest.mark.row(40)
     def test_an_unknown_command_field(self):
-        # bad-inputs 40
         for field in (0x0002, 0x0777, 0x7FFF, 0x0000):
             for dataset in (None, b"identifier"):
                 what = NO_DATASET if dataset is None else A_DATASET
@@ -203,24 +205,24 @@ class Commands(BadInputs):
                 self.assertEqual(echoed.told, ECHOED)
                 self.bed.release(caller)
 
+    @pytest.mark.row(41)
     def test_a_c_store_of_another_sop_class_than_its_contexts(self):
-        # bad-inputs 41
         caller = self.hurt(store(b"pixels", e0002=VERIFICATION), store(b"pixels", 2))
         refused = ("C_STORE_RSP", 1, Status.SOP_CLASS_NOT_SUPPORTED)
         self.assertTold(caller, refused, ("C_STORE_RSP", 2, 0))
         self.assertEqual(len(self.archive.messages), 1)
         self.bed.release(caller)
 
+    @pytest.mark.row(41)
     def test_another_service_of_another_sop_class_than_its_contexts(self):
-        # bad-inputs 41
         request = command_of(CommandField.C_FIND_RQ, 1, A_DATASET, e0002=STORAGE_COMMITMENT)
         caller = self.hurt(said(FIND, request, b"identifier"))
         self.assertTold(caller, ("C_FIND_RSP", 1, 0))
         self.assertEqual(self.archive.messages[0].command_set, request)
         self.bed.release(caller)
 
+    @pytest.mark.row(42)
     def test_a_message_id_that_is_in_flight(self):
-        # bad-inputs 42
         self.archive.script.answer = lambda message: None
         caller = self.hurt(store(b"pixels", 7), store(b"others", 7))
         self.assertTold(caller, ("C_STORE_RSP", 7, Status.DUPLICATE_INVOCATION))
@@ -241,8 +243,8 @@ class Commands(BadInputs):
         self.assertEqual(self.archive.messages[0].command_set, command)
         self.bed.release(caller)
 
+    @pytest.mark.row(67)
     def test_a_wrong_or_missing_group_length(self):
-        # bad-inputs 67
         command = store_command()
         for changed in (
             command[12:],
@@ -255,8 +257,8 @@ class Commands(BadInputs):
             self.assertEqual(self.archive.messages[-1].command_set, changed)
             self.bed.release(caller)
 
+    @pytest.mark.row(68)
     def test_a_dataset_type_other_than_0101(self):
-        # bad-inputs 68
         for kind in (0x0000, 0x0001, 0x0102, 0xFEFE, 0xFFFF):
             command = store_command().replace(
                 element(0, 0x0800, A_DATASET.to_bytes(2, "little")),
@@ -268,8 +270,8 @@ class Commands(BadInputs):
             self.assertTold(caller, STORED)
             self.bed.release(caller)
 
+    @pytest.mark.row(69)
     def test_reserved_bits_of_the_message_control_header(self):
-        # bad-inputs 69
         for bits in (0x04, 0x80, 0xFC):
             command = p_data(pdv(STORE, 3 | bits, store_command()))
             parts = p_data(pdv(STORE, 0 | bits, b"pixe")) + p_data(pdv(STORE, 2 | bits, b"ls"))
@@ -284,6 +286,7 @@ NESTED = element(0x0040, 0xA730, b"")[:8].replace(bytes(4), b"\xff" * 4) + bytes
 )
 
 DATASETS = {
+    "44": element(0x0008, 0x0018, b"9.9.9\0"),
     "45": element(0x0020, 0x000D, b".."),
     "47": NESTED * 1100,
     "48": element(0x0010, 0x0010, b"short").replace(b"\x05\0\0\0", b"\xff\xff\xff\x7f"),
@@ -296,8 +299,8 @@ DATASETS = {
 
 
 class Datasets(BadInputs):
+    @pytest.mark.row(44, 45, 47, 48, 49, 50, 52, 53)
     def test_what_is_wrong_inside_a_dataset_is_passed_on_untouched(self):
-        # bad-inputs 45, 47, 48, 49, 50, 52, 53
         for row, dataset in DATASETS.items():
             for request in (store(dataset), find(dataset)):
                 caller = self.hurt(request)
@@ -305,8 +308,8 @@ class Datasets(BadInputs):
                 self.assertEqual(self.archive.messages[-1].dataset, dataset, row)
                 self.bed.release(caller)
 
+    @pytest.mark.row(43)
     def test_a_sop_instance_that_looks_like_a_path_or_is_no_uid(self):
-        # bad-inputs 43
         for instance in (b"../../etc/x ", b"/etc/passwd ", b"1.2\x003", b"1" * 66, b"1.2.3\0", b""):
             with nothing_touched(self):
                 caller = self.hurt(store(b"pixels", instance=instance))
@@ -316,8 +319,8 @@ class Datasets(BadInputs):
             )
             self.bed.release(caller)
 
+    @pytest.mark.row(46)
     def test_shell_metacharacters_in_any_field(self):
-        # bad-inputs 46
         evil = b"$(touch x)`x`;|&x"
         with nothing_touched(self):
             caller = self.bed.associate(
@@ -332,8 +335,8 @@ class Datasets(BadInputs):
             self.assertTold(caller, STORED, ("C_FIND_RSP", 2, 0))
             self.bed.release(caller)
 
+    @pytest.mark.row(38)
     def test_a_fragment_of_odd_length_with_more_to_follow(self):
-        # bad-inputs 38
         pieces = (b"odd", b"", b"x", b"even", b"oddly")
         data = b"".join(p_data(pdv(STORE, 0, each)) for each in pieces)
         lengths: list[int] = []
@@ -346,8 +349,8 @@ class Datasets(BadInputs):
         self.assertEqual([each for each in lengths if each % 2], [])
         self.bed.release(caller)
 
+    @pytest.mark.row(38)
     def test_a_dataset_of_odd_length(self):
-        # bad-inputs 38
         caller = self.hurt(p_data(pdv(STORE, 3, store_command())), p_data(pdv(STORE, 2, b"odd")))
         self.assertTold(caller, STORED)
         self.assertEqual(self.archive.messages[0].dataset, b"odd")
@@ -355,8 +358,8 @@ class Datasets(BadInputs):
         (outcome,) = (each["outcome"] for each in self.events if "outcome" in each)
         self.assertEqual(outcome.odd, 1)
 
+    @pytest.mark.row(51)
     def test_an_object_of_more_than_4_gib(self):
-        # bad-inputs 51
         self.archive.script.associate = partial(accept_all, maximum=0)
         caller = self.hurt(p_data(pdv(STORE, 3, store_command())))
         archive, count = self.archive.open[0], 0
@@ -385,8 +388,8 @@ class Datasets(BadInputs):
 class Unsolicited(BadInputs):
     report = command_of(CommandField.N_EVENT_REPORT_RQ, 7, A_DATASET, e0002=STORAGE_COMMITMENT)
 
+    @pytest.mark.row(72)
     def test_a_report_while_nobody_leases_the_association(self):
-        # bad-inputs 72
         self.bed.release(self.bed.associate())
         self.archive.open[0].say(said(11, self.report, b"it was committed"))
         self.network.settle()
@@ -394,8 +397,8 @@ class Unsolicited(BadInputs):
         self.assertEqual(answer.told, ("N_EVENT_REPORT_RSP", 7, Status.PROCESSING_FAILURE))
         self.assertEqual(len(self.archive.open), 1)
 
+    @pytest.mark.row(72)
     def test_a_report_that_is_half_said_when_the_association_is_wanted(self):
-        # bad-inputs 72
         caller = self.bed.associate()
         self.archive.open[0].say(p_data(pdv(11, 3, self.report)))
         self.network.settle()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from relay.transport.tls import server_options
@@ -32,8 +33,8 @@ from tests.vectors import HTTP_REQUEST, p_data, pdu, pdv
 
 
 class Archives(BadInputs):
+    @pytest.mark.row(54)
     def test_an_archive_that_dies_in_the_middle_of_a_dataset(self):
-        # bad-inputs 54
         for end in ("loseConnection", "abortConnection"):
             caller = self.hurt(p_data(pdv(STORE, 3, store_command())), p_data(pdv(STORE, 0, b"ab")))
             getattr(self.archive.open[0].transport, end)()
@@ -43,8 +44,8 @@ class Archives(BadInputs):
             self.assertTold(caller, ("C_STORE_RSP", 1, 0), ("C_ECHO_RSP", 2, 0))
             self.bed.release(caller)
 
+    @pytest.mark.row(54)
     def test_an_archive_that_dies_in_the_middle_of_a_dataset_for_good(self):
-        # bad-inputs 54
         caller = self.hurt(p_data(pdv(STORE, 3, store_command())), p_data(pdv(STORE, 0, b"ab")))
         del self.network.listening[ARCHIVE_PORT]
         self.archive.open[0].transport.abortConnection()
@@ -55,8 +56,8 @@ class Archives(BadInputs):
         self.assertTold(caller, ("C_STORE_RSP", 1, 0xA700))
         self.bed.release(caller)
 
+    @pytest.mark.row(56)
     def test_an_archive_that_is_lost_before_it_answers(self):
-        # bad-inputs 56
         self.archive.script.answer = lambda message: None
         caller = self.hurt(store(b"pixels"))
         self.archive.script.answer = succeed
@@ -67,8 +68,9 @@ class Archives(BadInputs):
         self.assertEqual(first, second)
         self.bed.release(caller)
 
+    @pytest.mark.row(57)
     def test_a_pooled_association_that_the_archive_closed_while_it_was_idle(self):
-        # bad-inputs 57: tests/test_service.py has the one that nobody has noticed yet
+        # tests/test_service.py has the one that nobody has noticed yet
         caller = self.bed.associate()
         for message_id, end in enumerate(("loseConnection", "abortConnection"), 1):
             getattr(self.archive.open[0].transport, end)()
@@ -78,8 +80,8 @@ class Archives(BadInputs):
         self.bed.release(caller)
         self.assertEqual(self.lines("warn"), [])
 
+    @pytest.mark.row(58)
     def test_an_archive_that_never_reads(self):
-        # bad-inputs 58
         caller = self.hurt(p_data(pdv(STORE, 3, store_command())))
         self.archive.open[0].transport.pauseProducing()
         for _ in range(500):
@@ -98,8 +100,8 @@ class Archives(BadInputs):
         (line,) = self.lines("warn")
         self.assertEqual(line, "upstream pacs: association aborted: took nothing for 60 s")
 
+    @pytest.mark.row(58)
     def test_an_archive_that_never_answers(self):
-        # bad-inputs 58
         self.archive.script.answer = lambda message: None
         caller = self.hurt(store(b"pixels"))
         self.network.wait(119)
@@ -155,8 +157,8 @@ class Archives(BadInputs):
             "a request for an association": lambda message: associate_rq(),
         }
 
+    @pytest.mark.row(59)
     def test_an_archive_that_answers_a_store_with_nonsense(self):
-        # bad-inputs 59
         for why, answer in self.nonsense().items():
             self.archive.script.answer = answer
             caller = self.hurt(store(b"pixels"))
@@ -166,8 +168,8 @@ class Archives(BadInputs):
                 self.assertFalse(self.bed.service.keepers["pacs"].is_reachable, why)
             self.bed.release(caller)
 
+    @pytest.mark.row(59)
     def test_an_archive_that_answers_what_has_no_failure_with_nonsense(self):
-        # bad-inputs 59
         for why, answer in self.nonsense().items():
             self.archive.script.answer = answer
             caller = self.hurt(echo())
@@ -221,18 +223,18 @@ class TLSUpstream(BadInputs):
         (line,) = self.lines("warn")
         return line
 
+    @pytest.mark.row(62)
     def test_an_expired_certificate(self):
-        # bad-inputs 62
         line = self.rejected(starts=-2 * DAY, ends=-DAY)
         self.assertEqual(line, "upstream pacs is out: TLS: certificate verify failed")
 
+    @pytest.mark.row(62)
     def test_a_certificate_of_tomorrow_or_a_clock_of_yesterday(self):
-        # bad-inputs 62
         line = self.rejected(starts=DAY, ends=2 * DAY)
         self.assertEqual(line, "upstream pacs is out: TLS: certificate verify failed")
 
+    @pytest.mark.row(62)
     def test_the_certificate_of_somebody_else(self):
-        # bad-inputs 62
         self.assertNotEqual(HOST, "other.example.org")
         line = self.rejected(name="other.example.org")
         self.assertEqual(

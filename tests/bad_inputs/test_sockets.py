@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from relay.config import ClientTLS, parse
@@ -152,8 +153,8 @@ class BySockets(LogCase):
         self.served(self.plain)
         self.served(self.secure, tls=True)
 
+    @pytest.mark.row(5)
     def test_a_handshake_that_stalls(self):
-        # bad-inputs 5
         self.start()
         hello = TLS_CLIENT_HELLO
         stalled = [self.stranger(self.secure, said) for said in (b"", hello[:1], hello[:20])]
@@ -164,8 +165,8 @@ class BySockets(LogCase):
         self.assertTrue(all(map(self.is_closed, stalled)))
         self.assertEqual(self.lines().count(f"{LOOPBACK}: no TLS handshake in time"), 3)
 
+    @pytest.mark.row(3)
     def test_connect_and_close(self):
-        # bad-inputs 3
         self.start()
         for port in (self.plain, self.secure):
             for data in (b"", TLS_CLIENT_HELLO[:20]) if port == self.secure else (b"",):
@@ -179,8 +180,8 @@ class BySockets(LogCase):
         self.hand.settle(lambda: not any(each.connections for each in listeners))
         self.assertEqual(self.lines(), [])
 
+    @pytest.mark.row(1)
     def test_plain_dicom_and_nonsense_on_the_tls_port(self):
-        # bad-inputs 1
         self.start()
         for said_ in (associate_rq(), HTTP_REQUEST):
             raw = self.stranger(self.secure, said_)
@@ -189,8 +190,8 @@ class BySockets(LogCase):
         self.assertTrue(all(f"{LOOPBACK}: TLS: " in line for line in self.lines()))
         self.served(self.secure, tls=True)
 
+    @pytest.mark.row(12)
     def test_a_tls_stream_that_is_cut_in_the_middle_of_a_pdu(self):
-        # bad-inputs 12
         self.start()
         context = ssl.create_default_context(cafile=str(self.pki.ca))
         for is_reset in (False, True):
@@ -236,13 +237,13 @@ class BySockets(LogCase):
         (line,) = self.lines("warn")
         return line
 
+    @pytest.mark.row(62)
     def test_an_archives_certificate_that_is_out_of_date(self):
-        # bad-inputs 62
         line = self.rejected(starts=-2 * DAY, ends=-DAY)
         self.assertEqual(line, "upstream pacs is out: TLS: certificate verify failed")
 
+    @pytest.mark.row(62)
     def test_an_archives_certificate_of_somebody_else(self):
-        # bad-inputs 62
         self.assertNotEqual(HOST, "other.example.org")
         line = self.rejected(name="other.example.org")
         why = "TLS: the certificate is for another host name"

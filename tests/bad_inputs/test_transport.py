@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from relay.config import ClientTLS
@@ -33,25 +34,25 @@ from tests.vectors import HTTP_REQUEST, TLS_CLIENT_HELLO, p_data, pdu, pdv
 
 
 class Strangers(BadInputs):
+    @pytest.mark.row(1)
     def test_an_http_request(self):
-        # bad-inputs 1
         self.assertAnswered(self.stranger(HTTP_REQUEST), NO_ASSOCIATION)
         self.assertEqual(len(self.lines()), 1)
 
+    @pytest.mark.row(1)
     def test_a_tls_client_hello_on_the_plain_port(self):
-        # bad-inputs 1
         self.assertAnswered(self.stranger(TLS_CLIENT_HELLO), NO_ASSOCIATION)
         self.assertEqual(len(self.lines()), 1)
 
+    @pytest.mark.row(1)
     def test_random_bytes(self):
-        # bad-inputs 1
         chance = random.Random(20260101)
         for first in set(range(256)) - {7}:
             caller = self.stranger(bytes((first,)) + b"\xff" + chance.randbytes(200))
             self.assertAnswered(caller, NO_ASSOCIATION)
 
+    @pytest.mark.row(1)
     def test_a_stranger_that_goes_on_and_on_fills_no_memory(self):
-        # bad-inputs 1
         caller = self.bed.call(HTTP_REQUEST, polite=False)
         block = bytes(65536)
         with allocating_at_most(65536):
@@ -60,40 +61,40 @@ class Strangers(BadInputs):
         self.network.wait(CLOSING_TIMEOUT)
         self.assertAnswered(caller, NO_ASSOCIATION)
 
+    @pytest.mark.row(2)
     def test_an_unknown_pdu_type_in_an_association(self):
-        # bad-inputs 2
         for kind in (0, 8, 0x47, 0xFF):
             self.assertAnswered(self.hurt(pdu(kind, b"")), UNRECOGNIZED)
 
+    @pytest.mark.row(3)
     def test_connect_and_close(self):
-        # bad-inputs 3
         for end in ("loseConnection", "abortConnection"):
             getattr(self.stranger().transport, end)()
             self.network.settle()
         self.assertEqual({each["log_level"].name for each in self.events}, {"debug"})
         self.assertEqual(len(self.bed.service.doors[0].listener.connections), 0)
 
+    @pytest.mark.row(4)
     def test_three_bytes_and_then_silence(self):
-        # bad-inputs 4
         caller = self.stranger(b"\x01\x00\x00")
         self.network.wait(30)
         self.assertAnswered(caller)
         self.assertEqual({each["log_level"].name for each in self.events}, {"debug"})
 
+    @pytest.mark.row(6)
     def test_a_request_that_declares_4_gib(self):
-        # bad-inputs 6
         with allocating_at_most(100_000):
             caller = self.stranger(bytes.fromhex("01 00 FFFFFFFF"))
         self.assertAnswered(caller, NO_ASSOCIATION)
 
+    @pytest.mark.row(15)
     def test_p_data_before_the_association(self):
-        # bad-inputs 15
         self.assertAnswered(self.stranger(echo()), NO_ASSOCIATION)
 
 
 class Fragments(BadInputs):
+    @pytest.mark.row(7)
     def test_p_data_longer_than_announced(self):
-        # bad-inputs 7
         caller = self.bed.call(associate_rq())
         (answer,) = caller.since()
         announced = answer.user_information.maximum_length
@@ -103,45 +104,45 @@ class Fragments(BadInputs):
         self.bed.say(caller, bytes.fromhex("04 00") + (announced + 1).to_bytes(4, "big"))
         self.assertAnswered(caller, INVALID_PARAMETER)
 
+    @pytest.mark.row(8)
     def test_p_data_without_a_pdv(self):
-        # bad-inputs 8
         for length in range(6):
             self.assertAnswered(self.hurt(pdu(4, bytes(length))), INVALID_PARAMETER)
 
+    @pytest.mark.row(9)
     def test_a_pdv_that_is_too_short_for_its_own_header(self):
-        # bad-inputs 9
         for length in (0, 1):
             broken = length.to_bytes(4, "big") + bytes((ECHO, 3))
             self.assertAnswered(self.hurt(pdu(4, broken)), INVALID_PARAMETER)
 
+    @pytest.mark.row(10)
     def test_a_pdv_that_reaches_beyond_its_pdu(self):
-        # bad-inputs 10
         beyond = pdv(STORE, 3, store_command())
         for more in (1, 1000, 2**31):
             broken = (len(beyond) - 4 + more).to_bytes(4, "big") + beyond[4:]
             self.assertAnswered(self.hurt(pdu(4, broken)), INVALID_PARAMETER)
 
+    @pytest.mark.row(10)
     def test_the_second_pdv_of_a_pdu_that_reaches_beyond_it(self):
-        # bad-inputs 10
         good, beyond = pdv(STORE, 1, b"half a co"), pdv(STORE, 3, b"mmand")
         broken = good + (len(beyond) + 100).to_bytes(4, "big") + beyond[4:]
         self.assertAnswered(self.hurt(pdu(4, broken)), INVALID_PARAMETER)
 
+    @pytest.mark.row(11)
     def test_a_release_or_rejection_whose_length_is_not_4(self):
-        # bad-inputs 11
         for kind in (3, 5, 6):
             for length in (0, 3, 5, 2**20):
                 caller = self.hurt(bytes((kind, 0)) + length.to_bytes(4, "big") + bytes(3))
                 self.assertAnswered(caller, INVALID_PARAMETER)
 
+    @pytest.mark.row(11)
     def test_a_rejection_of_an_archive_whose_length_is_not_4(self):
-        # bad-inputs 11
         self.archive.script.associate = lambda request: pdu(3, bytes(5))
         self.assertEqual(self.asked(), TRY_AGAIN)
         self.assertEqual(self.archive.heard[-1], INVALID_PARAMETER)
 
+    @pytest.mark.row(11)
     def test_a_malformed_abort(self):
-        # bad-inputs 11
         for length in (0, 3, 5, 2**31):
             caller = self.hurt(bytes((7, 0)) + length.to_bytes(4, "big") + bytes(3))
             self.assertAnswered(caller)
@@ -155,8 +156,8 @@ class Cuts(BadInputs):
         self.assertEqual(self.archive.open, [])
         self.assertIn("0 leased", repr(self.bed.service.keepers["pacs"]))
 
+    @pytest.mark.row(12, 55)
     def test_the_end_of_a_connection_in_the_middle_of_a_pdu(self):
-        # bad-inputs 12, 55
         for end in ("loseConnection", "abortConnection"):
             caller = self.hurt(said(STORE, store_command(), bytes(3000))[:-1000])
             self.assertEqual(len(self.archive.open), 1)
@@ -164,8 +165,8 @@ class Cuts(BadInputs):
             self.network.settle()
             self.assertAbandoned(caller)
 
+    @pytest.mark.row(12, 55)
     def test_the_end_of_a_connection_in_the_middle_of_a_dataset(self):
-        # bad-inputs 12, 55
         for end in ("loseConnection", "abortConnection"):
             caller = self.hurt(p_data(pdv(STORE, 3, store_command())), p_data(pdv(STORE, 0, b"ab")))
             getattr(caller.transport, end)()
@@ -173,22 +174,22 @@ class Cuts(BadInputs):
             self.assertAbandoned(caller)
             self.assertEqual(self.archive.heard[-1], Abort(0, 0))
 
+    @pytest.mark.row(55)
     def test_an_abort_in_the_middle_of_a_dataset(self):
-        # bad-inputs 55
         caller = self.hurt(p_data(pdv(STORE, 3, store_command())), p_data(pdv(STORE, 0, b"ab")))
         self.bed.say(caller, Abort().encode())
         self.assertAbandoned(caller)
         self.assertEqual(self.archive.heard[-1], Abort(0, 0))
 
+    @pytest.mark.row(12)
     def test_the_end_of_a_connection_in_the_middle_of_a_command_set(self):
-        # bad-inputs 12
         caller = self.hurt(p_data(pdv(STORE, 1, store_command()[:20])))
         caller.transport.loseConnection()
         self.network.settle()
         self.assertTrue(caller.is_closed)
 
+    @pytest.mark.row(13)
     def test_a_dataset_at_a_byte_a_second(self):
-        # bad-inputs 13
         caller = self.hurt(p_data(pdv(STORE, 3, store_command())))
         for _ in range(15):
             if not caller.is_closed:
@@ -197,8 +198,8 @@ class Cuts(BadInputs):
         self.assertAnswered(caller, Abort(0, 0))
         self.assertAbandoned(caller)
 
+    @pytest.mark.row(13)
     def test_whom_the_relay_does_not_read_is_not_slow(self):
-        # bad-inputs 13
         caller = self.hurt(p_data(pdv(STORE, 3, store_command())))
         self.archive.associations[0].transport.pauseProducing()
         for _ in range(40):
@@ -212,25 +213,25 @@ class Cuts(BadInputs):
 
 
 class OutOfTurn(BadInputs):
+    @pytest.mark.row(14)
     def test_a_second_request_for_an_association(self):
-        # bad-inputs 14
         self.assertAnswered(self.hurt(associate_rq()), UNEXPECTED)
 
+    @pytest.mark.row(14)
     def test_an_answer_to_no_request(self):
-        # bad-inputs 14
         rejection, agreement = AssociateRJ(1, 1, 1).encode(), ReleaseRP().encode()
         for stray in (vectors.ASSOCIATE_AC, rejection, agreement):
             self.assertAnswered(self.hurt(stray), UNEXPECTED)
 
+    @pytest.mark.row(14)
     def test_a_second_request_while_the_first_waits_for_its_answer(self):
-        # bad-inputs 14
         self.archive.script.associate = lambda request: None
         caller = self.stranger(associate_rq(), associate_rq())
         self.assertAnswered(caller, UNEXPECTED)
         self.assertEqual(self.archive.open, [])
 
+    @pytest.mark.row(14)
     def test_an_acceptance_that_an_archive_says_twice(self):
-        # bad-inputs 14
         caller = self.bed.associate()
         (request,) = (each for each in self.archive.heard if isinstance(each, AssociateRQ))
         answer = self.archive.script.associate(request)
@@ -242,8 +243,8 @@ class OutOfTurn(BadInputs):
         self.assertTold(caller, ECHOED)
         self.bed.release(caller)
 
+    @pytest.mark.row(16)
     def test_a_release_collision(self):
-        # bad-inputs 16
         self.archive.script.release = None
         self.bed.release(self.bed.associate())
         self.network.wait(30)
@@ -257,8 +258,9 @@ class OutOfTurn(BadInputs):
         self.network.settle()
         self.assertTrue(archive.is_closed)
 
+    @pytest.mark.row(17)
     def test_p_data_behind_the_peers_own_release(self):
-        # bad-inputs 17: the relay agrees to a release at once, so what follows meets Sta13, where
+        # The relay agrees to a release at once, so what follows meets Sta13, where
         # PS3.8 ignores it (AA-6). A(2,2) is for Sta8, which tests/wire/test_upperlayer.py holds.
         caller = self.hurt(ReleaseRQ().encode() + store(b"pixels"))
         self.assertAnswered(caller, ReleaseRP())
@@ -290,8 +292,8 @@ class WithTLS(BadInputs):
         self.network.settle()
         return caller, wrapper.transport
 
+    @pytest.mark.row(5)
     def test_a_handshake_that_stalls(self):
-        # bad-inputs 5
         stalled = [
             self.bed.call(*data, port=TLS_PORT)
             for data in ((), (TLS_CLIENT_HELLO[:1],), (TLS_CLIENT_HELLO[:20],))
@@ -306,16 +308,16 @@ class WithTLS(BadInputs):
         self.assertEqual(self.lines().count("192.0.2.7: no TLS handshake in time"), 3)
         self.bed.release(caller)
 
+    @pytest.mark.row(3)
     def test_connect_and_close_on_the_tls_port(self):
-        # bad-inputs 3
         for data in ((), (TLS_CLIENT_HELLO[:20],)):
             for end in ("loseConnection", "abortConnection"):
                 getattr(self.bed.call(*data, port=TLS_PORT).transport, end)()
                 self.network.settle()
         self.assertEqual({each["log_level"].name for each in self.events}, {"debug"})
 
+    @pytest.mark.row(1)
     def test_plain_dicom_and_nonsense_on_the_tls_port(self):
-        # bad-inputs 1
         for data in (associate_rq(), HTTP_REQUEST):
             caller = self.bed.call(polite=False, port=TLS_PORT)
             caller.dataReceived = lambda data: None  # type: ignore[method-assign]
@@ -324,8 +326,8 @@ class WithTLS(BadInputs):
         self.assertEqual(len(self.lines()), 2)
         self.assertTrue(all("192.0.2.7: TLS: " in line for line in self.lines()))
 
+    @pytest.mark.row(12)
     def test_a_tls_stream_that_is_cut_in_the_middle_of_a_pdu(self):
-        # bad-inputs 12
         for end in ("loseConnection", "abortConnection"):
             caller, underneath = self.call_with_tls()
             self.bed.say(caller, associate_rq(), said(STORE, store_command(), bytes(3000))[:-1000])

@@ -245,7 +245,8 @@ def test_what_comes_is_passed_on(bench):
     assert bench.since() == ["received"]
 
 
-def test_nonsense_ends_the_association_with_what_it_deserves(bench):  # bad-inputs 59
+@pytest.mark.row(59)
+def test_nonsense_ends_the_association_with_what_it_deserves(bench):
     lease = bench.lease
     bench.user.hears = breaking(ProtocolError("no", AbortReason.UNEXPECTED_PARAMETER))
     lease.says(EVENT)
@@ -282,7 +283,8 @@ def test_a_lingering_lease_that_is_lost_lingers_no_more(bench):
 # time
 
 
-def test_an_upstream_that_takes_nothing_for_too_long_is_given_up(bench):  # bad-inputs 58
+@pytest.mark.row(58)
+def test_an_upstream_that_takes_nothing_for_too_long_is_given_up(bench):
     lease = bench.lease
     lease.fills()
     bench.clock.advance(MANNERS.stall_timeout - 0.1)

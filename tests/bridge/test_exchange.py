@@ -1,6 +1,6 @@
 """The exchange: every service as a transcript, and what becomes of it when a peer misbehaves.
 
-See tests/doubles.py for how to read the lines. Numbers of bad-inputs are in the comments.
+See tests/doubles.py for how to read the lines.
 """
 
 from __future__ import annotations
@@ -308,7 +308,8 @@ def test_what_the_caller_performs_is_counted_too(crossing):
 # one operation at a time
 
 
-def test_a_second_request_is_held_until_the_first_is_answered(crossing):  # 70
+@pytest.mark.row(70)
+def test_a_second_request_is_held_until_the_first_is_answered(crossing):
     crossing.caller.says(STORE, "ONE", on=3)
     crossing.caller.says(request(F.C_STORE_RQ, 2), "TWO", on=3)
     a = crossing.lends()
@@ -317,7 +318,8 @@ def test_a_second_request_is_held_until_the_first_is_answered(crossing):  # 70
     assert crossing.since() == ["caller 3: C-STORE-RSP 1 0000", "a 3: C-STORE-RQ 2 +", "a 3: TWO"]
 
 
-def test_behind_a_held_request_a_cancel_of_the_first_is_still_read(crossing):  # 70
+@pytest.mark.row(70)
+def test_behind_a_held_request_a_cancel_of_the_first_is_still_read(crossing):
     crossing.caller.says(QUERY, "NAME", on=5)
     crossing.caller.says(request(F.C_STORE_RQ, 2), "TWO", on=3)
     crossing.caller.says(cancel(1), on=5)
@@ -325,7 +327,8 @@ def test_behind_a_held_request_a_cancel_of_the_first_is_still_read(crossing):  #
     assert crossing.since()[1:] == ["a 5: C-FIND-RQ 1 +", "a 5: NAME", "a 5: C-CANCEL-RQ 1"]
 
 
-def test_behind_a_held_request_an_abort_is_still_read(crossing):  # 70
+@pytest.mark.row(70)
+def test_behind_a_held_request_an_abort_is_still_read(crossing):
     crossing.caller.says(QUERY, "NAME", on=5)
     crossing.lends()
     crossing.caller.says(request(F.C_STORE_RQ, 2), "TWO", on=3)
@@ -381,7 +384,8 @@ def test_a_cancel_of_a_refused_request_leaves_nothing_behind(crossing):
     assert crossing.since() == ["lease archive", "caller 5: C-FIND-RSP 1 A700"]
 
 
-def test_a_response_before_the_requests_dataset_has_ended_is_passed_on(crossing):  # 71
+@pytest.mark.row(71)
+def test_a_response_before_the_requests_dataset_has_ended_is_passed_on(crossing):
     crossing.caller.begins(STORE, "PIX", on=3)
     a = crossing.lends()
     crossing.since()
@@ -394,7 +398,8 @@ def test_a_response_before_the_requests_dataset_has_ended_is_passed_on(crossing)
     assert crossing.since() == ["a given back"]
 
 
-def test_a_lease_goes_back_only_after_both_request_and_response_have_ended(crossing):  # 71
+@pytest.mark.row(71)
+def test_a_lease_goes_back_only_after_both_request_and_response_have_ended(crossing):
     crossing.caller.begins(QUERY, "NA", on=5)
     a = crossing.lends()
     a.says(reply(F.C_FIND_RQ, 1, 0xA700), on=5)
@@ -403,7 +408,8 @@ def test_a_lease_goes_back_only_after_both_request_and_response_have_ended(cross
     assert crossing.since() == ["a 5: ME", "a given back"]
 
 
-def test_an_upstream_that_goes_after_an_early_response_is_not_missed(crossing):  # 71
+@pytest.mark.row(71)
+def test_an_upstream_that_goes_after_an_early_response_is_not_missed(crossing):
     crossing.caller.begins(STORE, "PIX", on=3)
     a = crossing.lends()
     a.says(reply(F.C_STORE_RQ, 1, 0xA700), on=3)
@@ -436,7 +442,8 @@ def test_a_pending_response_before_the_requests_dataset_has_ended_is_passed_on(c
 # bad requests
 
 
-def test_a_message_id_in_flight_is_refused_and_the_first_goes_on(crossing):  # 42
+@pytest.mark.row(42)
+def test_a_message_id_in_flight_is_refused_and_the_first_goes_on(crossing):
     crossing.caller.says(STORE, "ONE", on=3)
     a = crossing.lends()
     crossing.since()
@@ -463,21 +470,24 @@ def test_a_message_id_may_be_used_again_after_its_answer(crossing):
     assert crossing.since()[-1] == "a 3: TWO"
 
 
+@pytest.mark.row(40)
 @pytest.mark.parametrize("field", [0x0002, 0x0FFE, 0x7FFF, 0x0000])
 @pytest.mark.parametrize("dataset", [True, False])
-def test_an_unknown_command_field_is_refused(crossing, field, dataset):  # 40
+def test_an_unknown_command_field_is_refused(crossing, field, dataset):
     crossing.caller.says(request(field, 5, dataset=dataset), *["DATA"] * dataset, on=3)
     assert crossing.since() == [f"caller 3: {field | 0x8000:04X} 5 0211"]
     crossing.caller.says(ECHO)
     assert crossing.since() == ["lease archive"]
 
 
-def test_a_c_store_of_another_class_than_its_context_is_refused(crossing):  # 41
+@pytest.mark.row(41)
+def test_a_c_store_of_another_class_than_its_context_is_refused(crossing):
     crossing.caller.says(request(F.C_STORE_RQ, 1, VERIFICATION), "PIXELS", on=3)
     assert crossing.since() == ["caller 3: C-STORE-RSP 1 0122"]
 
 
-def test_of_other_services_the_upstream_judges_the_class(crossing):  # 41
+@pytest.mark.row(41)
+def test_of_other_services_the_upstream_judges_the_class(crossing):
     crossing.caller.says(request(F.N_CREATE_RQ, 1, CT_IMAGE_STORAGE), "STEP", on=13)
     crossing.lends()
     assert crossing.since()[-1] == "a 13: STEP"
@@ -489,15 +499,17 @@ WITHOUT_FIELD = encode({0x0110: 8, 0x0800: NO_DATASET})
 WITHOUT_STATUS = encode({0x0100: int(F.C_FIND_RSP), 0x0120: 1, 0x0800: NO_DATASET})
 
 
+@pytest.mark.row(39)
 @pytest.mark.parametrize("dataset", [True, False])
-def test_a_malformed_request_is_refused_and_the_association_goes_on(crossing, dataset):  # 39
+def test_a_malformed_request_is_refused_and_the_association_goes_on(crossing, dataset):
     crossing.caller.says(WITHOUT_TYPE, *["PIX", "ELS"] * dataset, on=3)
     assert crossing.since() == ["caller 3: C-STORE-RSP 8 0212"]
     crossing.caller.says(ECHO)
     assert crossing.since() == ["lease archive"]
 
 
-def test_the_dataset_of_a_malformed_request_goes_nowhere(crossing):  # 39
+@pytest.mark.row(39)
+def test_the_dataset_of_a_malformed_request_goes_nowhere(crossing):
     crossing.caller.says(STORE, "PIXELS", on=3)
     crossing.lends().says(reply(F.C_STORE_RQ), on=3)
     crossing.since()
@@ -505,15 +517,17 @@ def test_the_dataset_of_a_malformed_request_goes_nowhere(crossing):  # 39
     assert crossing.since() == ["caller 3: C-STORE-RSP 8 0212"]
 
 
+@pytest.mark.row(39)
 @pytest.mark.parametrize("command_set", [WITHOUT_ID, WITHOUT_FIELD, WITHOUT_STATUS, b"", b"\0" * 5])
-def test_a_malformed_command_that_cannot_be_answered_is_an_abort(crossing, command_set):  # 39
+def test_a_malformed_command_that_cannot_be_answered_is_an_abort(crossing, command_set):
     crossing.caller.says(command_set, on=3)
     assert crossing.since() == ["caller aborted 0,0"]
     assert crossing.outcome.end is End.ABORTED_BY_RELAY
     assert crossing.outcome.why.startswith("protocol error: malformed command set")
 
 
-def test_a_command_set_that_never_ends_is_an_abort(crossing):  # 37
+@pytest.mark.row(37)
+def test_a_command_set_that_never_ends_is_an_abort(crossing):
     for _ in range(64):
         crossing.caller.feeds(p_data(pdv(3, COMMAND, bytes(1024))))
     assert crossing.since() == []
@@ -521,11 +535,13 @@ def test_a_command_set_that_never_ends_is_an_abort(crossing):  # 37
     assert crossing.since() == ["caller aborted 0,0"]
 
 
-def test_a_message_on_a_context_that_was_not_accepted_is_an_abort(crossing):  # 35
+@pytest.mark.row(35)
+def test_a_message_on_a_context_that_was_not_accepted_is_an_abort(crossing):
     crossing.caller.says(STORE, "PIXELS", on=99)
     assert crossing.since() == ["caller aborted 2,5"]
 
 
+@pytest.mark.row(36)
 @pytest.mark.parametrize(
     "data",
     [
@@ -537,13 +553,14 @@ def test_a_message_on_a_context_that_was_not_accepted_is_an_abort(crossing):  # 
         p_data(pdv(3, COMMAND | LAST, STORE), pdv(3, 0, b"PIX"), pdv(3, COMMAND | LAST, ECHO)),
     ],
 )
-def test_what_is_not_due_is_an_abort(crossing, data):  # 36
+def test_what_is_not_due_is_an_abort(crossing, data):
     crossing.caller.feeds(data)
     assert lines(crossing, "caller") == ["caller aborted 2,5"]
     assert crossing.bank.wanted == []
 
 
-def test_a_wrong_or_missing_group_length_does_not_matter(crossing):  # 67
+@pytest.mark.row(67)
+def test_a_wrong_or_missing_group_length_does_not_matter(crossing):
     wrong = STORE[:8] + b"\xff\xff\xff\x7f" + STORE[12:]
     crossing.caller.says(wrong, "ONE", on=3)
     a = crossing.lends()
@@ -556,8 +573,9 @@ def test_a_wrong_or_missing_group_length_does_not_matter(crossing):  # 67
     ]
 
 
+@pytest.mark.row(68)
 @pytest.mark.parametrize("kind", [0x0000, 0x0001, 0x0102, 0xFEFE])
-def test_any_dataset_type_but_0101_says_that_a_dataset_follows(crossing, kind):  # 68
+def test_any_dataset_type_but_0101_says_that_a_dataset_follows(crossing, kind):
     command_set = encode(
         {0x0002: CT_IMAGE_STORAGE, 0x0100: int(F.C_STORE_RQ), 0x0110: 1, 0x0800: kind}
     )
@@ -566,7 +584,8 @@ def test_any_dataset_type_but_0101_says_that_a_dataset_follows(crossing, kind): 
     assert crossing.since() == ["lease archive", "a 3: C-STORE-RQ 1 +", "a 3: PIXELS"]
 
 
-def test_reserved_bits_of_the_control_header_do_not_matter(crossing):  # 69
+@pytest.mark.row(69)
+def test_reserved_bits_of_the_control_header_do_not_matter(crossing):
     crossing.caller.feeds(p_data(pdv(3, 0xFC | COMMAND | LAST, STORE), pdv(3, 0xA8 | LAST, b"X")))
     crossing.lends()
     assert crossing.since() == ["lease archive", "a 3: C-STORE-RQ 1 +", "a 3: X"]
@@ -631,10 +650,11 @@ NONSENSE = [
 ]
 
 
+@pytest.mark.row(59)
 @pytest.mark.parametrize(("command_set", "on"), NONSENSE)
 def test_nonsense_of_an_upstream_is_an_abort_to_it_and_a_failure_to_the_caller(
     strict, command_set, on
-):  # 59
+):
     strict.caller.says(STORE, "PIXELS", on=3)
     a = strict.lends()
     strict.since()
@@ -644,7 +664,8 @@ def test_nonsense_of_an_upstream_is_an_abort_to_it_and_a_failure_to_the_caller(
     assert to_the_caller == "caller 3: C-STORE-RSP 1 A700"
 
 
-def test_an_upstreams_dataset_out_of_turn_is_an_abort_to_it(strict):  # 59
+@pytest.mark.row(59)
+def test_an_upstreams_dataset_out_of_turn_is_an_abort_to_it(strict):
     strict.caller.says(STORE, "PIXELS", on=3)
     a = strict.lends()
     strict.since()
@@ -800,7 +821,8 @@ class TestAnUpstreamThatGoes:
             "caller 3: C-STORE-RSP 5 0000",
         ]
 
-    def test_inside_the_dataset_the_rest_is_drained_and_a700_answered(self, end):  # 54
+    @pytest.mark.row(54)
+    def test_inside_the_dataset_the_rest_is_drained_and_a700_answered(self, end):
         crossing = self.gone("inside the dataset", end)
         assert self.told(crossing) == []
         crossing.caller.goes_on("EL")
@@ -828,10 +850,11 @@ class TestAnUpstreamThatGoes:
         assert self.told(crossing) == ["caller aborted 2,0"]
         assert crossing.outcome.end is End.ABORTED_BY_RELAY
 
+    @pytest.mark.row(57)
     @pytest.mark.parametrize(
         "point", ["while lingering", "inside a command while lingering", "while kept"]
     )
-    def test_while_nothing_is_asked_of_it_nobody_notices(self, end, point):  # 57
+    def test_while_nothing_is_asked_of_it_nobody_notices(self, end, point):
         crossing = self.gone(point, end)
         assert self.told(crossing) == []
         if point.startswith("inside"):
@@ -888,7 +911,8 @@ def test_failures_are_counted(strict):
 # time
 
 
-def test_a_response_that_does_not_come_in_time_is_a_failure(strict):  # 58
+@pytest.mark.row(58)
+def test_a_response_that_does_not_come_in_time_is_a_failure(strict):
     strict.caller.says(STORE, "PIXELS", on=3)
     a = strict.lends()
     strict.since()
@@ -1062,7 +1086,8 @@ def test_a_full_upstream_stops_the_caller_until_it_drains(crossing):
     assert crossing.since() == ["caller paused", "a 3: read already~", "caller resumed"]
 
 
-def test_an_upstream_that_never_reads_ends_the_operation(strict):  # 58
+@pytest.mark.row(58)
+def test_an_upstream_that_never_reads_ends_the_operation(strict):
     strict.caller.begins(STORE, "PIX", on=3)
     a = strict.lends()
     a.fills()
@@ -1147,7 +1172,8 @@ def test_what_is_held_is_dropped_when_there_is_no_lease(crossing):
     assert crossing.since() == ["caller resumed", "caller 3: C-STORE-RSP 1 A700"]
 
 
-def test_of_many_requests_behind_one_that_waits_only_so_much_is_held(crossing):  # 64, 70
+@pytest.mark.row(64, 70)
+def test_of_many_requests_behind_one_that_waits_only_so_much_is_held(crossing):
     message_id = 0
     while not crossing.caller.is_paused:
         message_id += 1
@@ -1194,7 +1220,8 @@ def test_a_thousand_requests_that_waited_and_fail_do_not_nest(crossing):
     assert lines(crossing, "caller 3:")[-1] == f"caller 3: C-STORE-RSP {count - 1} A700"
 
 
-def test_an_early_answer_of_a_full_upstream_does_not_leave_the_caller_stopped(crossing):  # 71
+@pytest.mark.row(71)
+def test_an_early_answer_of_a_full_upstream_does_not_leave_the_caller_stopped(crossing):
     crossing.caller.begins(STORE, "PIX", on=3)
     a = crossing.lends()
     a.says(reply(F.C_STORE_RQ, 1, 0xA700), on=3)

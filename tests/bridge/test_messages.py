@@ -83,7 +83,8 @@ def test_a_command_set_of_the_maximum_is_read_and_one_byte_more_is_refused():
     assert answer == (AbortSource.SERVICE_USER, AbortReason.NOT_SPECIFIED)
 
 
-def test_a_command_set_that_never_ends_is_refused_at_the_maximum():  # bad-inputs 37
+@pytest.mark.row(37)
+def test_a_command_set_that_never_ends_is_refused_at_the_maximum():
     assembler = Assembler()
     piece = fragments(COMMAND, bytes(1024))
     for _ in range(64):
@@ -92,7 +93,8 @@ def test_a_command_set_that_never_ends_is_refused_at_the_maximum():  # bad-input
     assert answer == (AbortSource.SERVICE_USER, AbortReason.NOT_SPECIFIED)
 
 
-def test_a_dataset_where_a_command_is_due_is_refused():  # bad-inputs 36
+@pytest.mark.row(36)
+def test_a_dataset_where_a_command_is_due_is_refused():
     assembler = Assembler()
     assert out_of_order(assembler, assembler.dataset, fragments(0, b"PIX")) == UNEXPECTED
 

@@ -47,7 +47,8 @@ def test_a_command_is_given_when_it_is_complete(party):
     assert party.command(fragments(COMMAND | LAST, STORE[10:])) == STORE
 
 
-def test_a_context_that_was_not_accepted_is_refused():  # bad-inputs 35
+@pytest.mark.row(35)
+def test_a_context_that_was_not_accepted_is_refused():
     party = Party.of(Peer("peer", []), Peer("peer", []), {1: CT})
     with pytest.raises(ProtocolError) as raised:
         party.command(fragments(COMMAND | LAST, STORE, on=7))

@@ -78,9 +78,7 @@ def p99(seconds: list[float]) -> float:
     return sorted(seconds)[len(seconds) * 99 // 100]
 
 
-# bad-inputs 63
-
-
+@pytest.mark.row(63)
 def test_a_thousand_idle_sockets_and_half_handshakes_keep_nobody_waiting(
     tmp_path: Path, pki: Pki, figure: Figure
 ):
@@ -108,9 +106,7 @@ def test_a_thousand_idle_sockets_and_half_handshakes_keep_nobody_waiting(
         assert all(map(is_over, idle))
 
 
-# bad-inputs 33
-
-
+@pytest.mark.row(33)
 def test_very_many_associations_that_are_rejected_leave_nothing_behind(
     tmp_path: Path, pki: Pki, deaf: DeafArchive, figure: Figure
 ):
@@ -130,9 +126,7 @@ def test_very_many_associations_that_are_rejected_leave_nothing_behind(
         assert grown <= GROWTH
 
 
-# bad-inputs 58, 64
-
-
+@pytest.mark.row(58, 64)
 @pytest.mark.parametrize(
     ("callers", "upstream", "failover", "bound"),
     [

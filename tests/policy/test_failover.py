@@ -61,7 +61,8 @@ def test_what_was_closed_while_it_rested_is_no_failure_of_its_upstream():
     assert after(F.C_STORE_RQ, [stale_b, LOST_A]) == Choice(avoid=frozenset({"a"}))
 
 
-def test_what_two_upstreams_failed_on_is_not_tried_on_a_third():  # bad-inputs 73
+@pytest.mark.row(73)
+def test_what_two_upstreams_failed_on_is_not_tried_on_a_third():
     assert after(F.C_STORE_RQ, [LOST_A, LOST_B]) is None
 
 

@@ -336,7 +336,8 @@ def test_what_no_part_answers_is_refused_as_not_supported():
     assert answer.contexts == (refused(3, syntax=JPEG_LOSSLESS), accepted(7), refused(9))
 
 
-def test_nothing_answered_is_all_refused():  # bad-inputs 29
+@pytest.mark.row(29)
+def test_nothing_answered_is_all_refused():
     answer = merged(OFFER, [])
     assert {each.result for each in answer.contexts} == {NO_ABSTRACT}
     assert answer.maximum == LARGEST_MAXIMUM_LENGTH
