@@ -31,7 +31,7 @@ from relay.wire.pdu import (
 )
 from relay.wire.reader import Buffer, Fragments, Reader
 from relay.wire.reader import Event as Received
-from relay.wire.state import TABLE, Effect, Event, Machine, State
+from relay.wire.state import EFFECTS, TABLE, Action, Effect, Event, Machine, State
 from relay.wire.user_information import UserInformation
 from relay.wire.writer import Writer
 
@@ -131,6 +131,8 @@ class UpperLayer:
     """The peer's breach of the protocol, if there was one."""
     _agreed: bool = attrs.field(init=False, default=False)
     """In a release collision: the user's response waits for the peer's."""
+    _has_released: bool = attrs.field(init=False, default=False)
+    """Whether the peer's request for release was answered: it has no more to say."""
 
     def __attrs_post_init__(self) -> None:
         self.machine = Machine(self.is_requestor)
@@ -220,6 +222,7 @@ class UpperLayer:
         elif self.machine.state is State.COLLISION_ACCEPTOR_AWAITING_RELEASE_RP:
             self._agreed = True
         else:
+            self._has_released = True
             self._take(Event.RELEASE_RESPONSE, ReleaseRP())
 
     def abort(
@@ -247,11 +250,31 @@ class UpperLayer:
             return
         event = EVENTS[type(received)]
         state = self.machine.state
-        effects = self.machine.on(event)
+        effects = self._effects(event, state)
         if Effect.SEND_PROVIDER_ABORT in effects or Effect.SEND_USER_ABORT in effects:
             what = f"{event.name} while {state.name}"
             self._breach(ProtocolError(what, AbortReason.UNEXPECTED_PDU))
+        if state is State.ESTABLISHED and event is Event.RELEASE_RQ_RECEIVED:
+            self._hear_out()
+            if self.machine.state is not State.AWAITING_LOCAL_RELEASE_RESPONSE:
+                return
         self._carry_out(effects, received)
+
+    def _effects(self, event: Event, state: State) -> tuple[Effect, ...]:
+        """Those of the table, but for data behind the release that the peer itself asked for.
+
+        It is as wrong once the release was agreed to (Sta13, where the table has AA-6) as it is
+        before (Sta8), and which of the two it meets is a matter of how the bytes were cut.
+        """
+        effects = self.machine.on(event)
+        if event is Event.P_DATA_RECEIVED and state is State.AWAITING_TRANSPORT_CLOSE:
+            return EFFECTS[Action.AA_7] if self._has_released else effects
+        return effects
+
+    def _hear_out(self) -> None:
+        """What came behind a request for release is looked at before anybody agrees to that."""
+        while (received := self.reader.next_event()) is not None:
+            self._receive(received)
 
     def _breach(self, error: ProtocolError) -> None:
         self.error = error

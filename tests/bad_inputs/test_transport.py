@@ -260,11 +260,42 @@ class OutOfTurn(BadInputs):
 
     @pytest.mark.row(17)
     def test_p_data_behind_the_peers_own_release(self):
-        # The relay agrees to a release at once, so what follows meets Sta13, where
-        # PS3.8 ignores it (AA-6). A(2,2) is for Sta8, which tests/wire/test_upperlayer.py holds.
         caller = self.hurt(ReleaseRQ().encode() + store(b"pixels"))
-        self.assertAnswered(caller, ReleaseRP())
+        self.assertAnswered(caller, UNEXPECTED)
         self.assertEqual(self.archive.messages, [])
+        self.assertIn("aborted by the relay: protocol error: P_DATA_RECEIVED", self.lines()[-1])
+
+    @pytest.mark.row(17)
+    def test_p_data_behind_the_peers_own_release_that_was_agreed_to(self):
+        caller = self.bed.associate(polite=False)
+        self.bed.say(caller, ReleaseRQ().encode())
+        self.assertEqual(caller.since(), [ReleaseRP()])
+        self.bed.say(caller, store(b"pixels"), store(b"others"))
+        self.assertEqual(caller.since(), [UNEXPECTED])
+        self.network.wait(CLOSING_TIMEOUT)
+        self.assertTrue(caller.is_closed)
+        self.assertEqual(self.archive.messages, [])
+
+    @pytest.mark.row(17)
+    def test_p_data_of_an_archive_behind_its_own_release(self):
+        self.bed.release(self.bed.associate())
+        (archive,) = self.archive.open
+        archive.say(ReleaseRQ().encode() + echo())
+        self.network.settle()
+        self.assertEqual(archive.heard[-1], UNEXPECTED)
+
+    @pytest.mark.row(17)
+    def test_p_data_on_its_way_to_the_relay_that_asks_for_release(self):
+        # It is lawful (AR-6), and comes to nothing.
+        self.archive.script.release = None
+        self.bed.release(self.bed.associate())
+        self.network.wait(30)
+        archive = self.archive.associations[0]
+        self.assertEqual(archive.heard[-1], ReleaseRQ())
+        archive.say(echo() + ReleaseRP().encode())
+        self.network.settle()
+        self.assertEqual(archive.heard[-1], ReleaseRQ())
+        self.assertTrue(archive.is_closed)
 
 
 class WithTLS(BadInputs):

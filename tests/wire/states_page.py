@@ -25,6 +25,10 @@ where the two differ. It is table 9-10 of PS3.8 with the actions of tables 9-6 t
 - AA-1 says A-ABORT (0,0) for what comes before an association, and what the local user asked for
   otherwise; AA-7 and AA-8 say (2,reason). In the middle of an outgoing PDU none can be said: the
   transport is dropped instead.
+- P-DATA behind an A-RELEASE-RQ of the peer's own is answered with A-ABORT (2,2) whenever it comes.
+  In Sta8 that is AA-8. In Sta13, once the release was agreed to (AR-4), the table has AA-6, ignore,
+  and this provider does AA-7 instead (upperlayer.py). Before it agrees, all that came in one read
+  with the request is looked at. In Sta7, where this side asked, data is as welcome as ever (AR-6).
 - A timer that an action starts is started first of all.
 """
 

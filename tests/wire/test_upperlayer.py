@@ -459,14 +459,53 @@ def test_in_an_association_a_breach_is_answered_with_2_and_its_reason(row):
     raw, reason = REFUSED_WITHIN[row]
     bench = acceptor(*ACCEPTED)
     bench.layer.received(raw)
-    *before, first, second, (lost, what) = bench.since()
-    assert before == ([("release?",)] if raw.startswith(vectors.RELEASE_RQ) else [])
+    first, second, (lost, what) = bench.since()
     assert (first, second, lost) == ("start artim", abort(2, reason), "lost")
     assert what == f"protocol error: {bench.layer.error}"
     assert bench.layer.state is S.AWAITING_TRANSPORT_CLOSE
     bench.layer.received(bytes(100_000))
     assert bench.since() == []
     assert held(bench.layer.reader) == 0
+
+
+def test_data_behind_a_release_that_was_agreed_to_is_answered_all_the_same_and_once():
+    bench = acceptor(*ACCEPTED, E.RELEASE_RQ_RECEIVED, E.RELEASE_RESPONSE)
+    bench.layer.received(ANY_DATA + ANY_DATA)
+    bench.layer.received(ANY_DATA)
+    assert bench.since() == [abort(2, 2)]
+    assert bench.layer.state is S.AWAITING_TRANSPORT_CLOSE
+    assert bench.artim
+
+
+@pytest.mark.parametrize("event", [E.RELEASE_RQ_RECEIVED, E.ASSOCIATE_AC_RECEIVED])
+def test_what_else_comes_behind_an_agreed_release_is_ignored_as_the_table_says(event):
+    bench = acceptor(*ACCEPTED, E.RELEASE_RQ_RECEIVED, E.RELEASE_RESPONSE)
+    DO[event](bench.layer)
+    assert bench.since() == []
+
+
+@pytest.mark.parametrize("side", [acceptor, requestor])
+def test_data_on_its_way_to_the_one_who_asked_for_release_is_taken(side):
+    made = ACCEPTED if side is acceptor else (E.ASSOCIATE_AC_RECEIVED,)
+    bench = side(*made, E.RELEASE_REQUEST)
+    bench.layer.received(ANY_DATA + vectors.RELEASE_RP)
+    assert bench.since() == [("data", 1, True, b"COMMANDS"), ("release!",), "close"]
+
+
+def test_nobody_agrees_to_a_release_before_what_came_with_it_has_been_looked_at():
+    bench = acceptor(*ACCEPTED)
+    bench.reactions["release?"] = bench.layer.release_response
+    bench.layer.received(vectors.RELEASE_RQ + ANY_DATA)
+    what = "protocol error: P_DATA_RECEIVED while AWAITING_LOCAL_RELEASE_RESPONSE"
+    assert bench.since() == ["start artim", abort(2, 2), ("lost", what)]
+
+
+@pytest.mark.parametrize("rest", [b"", vectors.RELEASE_RQ[:3], ANY_DATA[:11]])
+def test_a_release_with_nothing_whole_behind_it_is_agreed_to(rest):
+    bench = acceptor(*ACCEPTED)
+    bench.reactions["release?"] = bench.layer.release_response
+    bench.layer.received(vectors.RELEASE_RQ + rest)
+    assert bench.since() == [("release?",), "start artim", ReleaseRP().encode()]
 
 
 @pytest.mark.parametrize("side", [acceptor, requestor])
