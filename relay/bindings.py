@@ -15,6 +15,7 @@ from relay.config.secret_files import read_passcode
 from relay.credentials import USERNAME_AND_PASSCODE
 from relay.downstream.protocol import Limits as Patience
 from relay.policy.affinity import AFFINITIES
+from relay.policy.entry import Gate
 from relay.policy.health import Judgement
 from relay.policy.moves import Moving
 from relay.policy.planning import Directory
@@ -131,6 +132,11 @@ def judgement(upstream: config.Upstream) -> Judgement:
         longest=upstream.eject_longest,
         slow_start=upstream.slow_start,
     )
+
+
+def gate(relay: config.RelaySection) -> Gate:
+    """Who may connect."""
+    return Gate(relay.max_per_address)
 
 
 def patience(listener: config.Listener) -> Patience:

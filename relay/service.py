@@ -27,8 +27,11 @@ from relay.bridge.exchange import Retention
 from relay.bridge.record import Budget
 from relay.bridge.session import Rules
 from relay.credentials import Credentials
-from relay.downstream.listener import Census, Listener
+from relay.downstream.census import Census
+from relay.downstream.listener import Listener
+from relay.policy.entry import Gate
 from relay.policy.moves import Moves
+from relay.policy.tally import Tally
 from relay.scratch import Scratch
 from relay.transactions import Transactions
 from relay.transport.ways import Ways, ways
@@ -173,7 +176,8 @@ def relay_service(
     }
     pools = {name: bindings.pool_rules(name, configuration) for name in configuration.pools}
     bank = Bank(reactor, keepers, pools, random)
-    census = Census(configuration.relay.max_associations)
+    its = configuration.relay
+    census = Census(its.max_associations, titles=Tally(its.max_per_ae_title))
     transactions = _transactions(reactor, configuration.commitment)
     rules = partial(
         Rules,
@@ -181,9 +185,9 @@ def relay_service(
         retention=_retention(configuration.failover),
         registers=Registers(shared.moves, transactions),
     )
-    doors = [_door(reactor, by, bank, census, rules, each) for each in configuration.listeners]
-    grace = configuration.relay.shutdown_grace
-    return RelayService(reactor, doors, keepers, grace, transactions)
+    front = Front(reactor, by, bank, census, bindings.gate(its), rules)
+    doors = [front.door(each) for each in configuration.listeners]
+    return RelayService(reactor, doors, keepers, its.shutdown_grace, transactions)
 
 
 def _alone(reactor: Any, configuration: config.Configuration) -> Shared:
@@ -239,22 +243,28 @@ def _endpoint(by: Ways, upstream: config.Upstream) -> IStreamClientEndpoint:
     return by.calling(lambda reactor: kind(reactor, host, port, timeout), upstream.tls, host)
 
 
-def _door(
-    reactor: Any,
-    by: Ways,
-    bank: Bank,
-    census: Census,
-    rules: Callable[..., Rules],
-    each: config.Listener,
-) -> Door:
-    own = Census(each.max_associations or census.limit, within=census)
-    users = each.credentials
-    its = rules(
-        maximum=each.max_pdu,
-        enter=own.enter,
-        window=each.max_operations,
-        identities=None if users is None else Credentials.of(users, reactor),
-    )
-    listener = Listener(reactor, bank, its, own, bindings.patience(each), each.name)
-    endpoint, factory = by.listening(each.endpoint, each.tls, listener)
-    return Door(Opening(each.endpoint, endpoint, factory), listener)
+@attrs.frozen
+class Front:
+    """What listeners have in common; `rules` makes those of each."""
+
+    reactor: Any
+    by: Ways
+    bank: Bank
+    census: Census
+    gate: Gate
+    rules: Callable[..., Rules]
+
+    def door(self, each: config.Listener) -> Door:
+        """One of them, and where it listens."""
+        own = Census(each.max_associations or self.census.limit, within=self.census)
+        users = each.credentials
+        rules = self.rules(
+            maximum=each.max_pdu,
+            enter=own.enter,
+            window=each.max_operations,
+            identities=None if users is None else Credentials.of(users, self.reactor),
+        )
+        patience = bindings.patience(each)
+        listener = Listener(self.reactor, self.bank, rules, own, patience, each.name, self.gate)
+        endpoint, factory = self.by.listening(each.endpoint, each.tls, listener)
+        return Door(Opening(each.endpoint, endpoint, factory), listener)

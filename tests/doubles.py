@@ -41,6 +41,7 @@ from relay.bridge.ports import (
 )
 from relay.bridge.record import Budget
 from relay.bridge.session import Rules, Session
+from relay.policy.admission import TOO_MANY
 from relay.policy.affinity import by_association
 from relay.policy.planning import Directory
 from relay.policy.proposing import AssociationPolicy
@@ -605,7 +606,7 @@ class Crossing:
         rules = Rules(
             directory,
             self.maximum,
-            lambda: self.has_room,
+            lambda title: None if self.has_room else TOO_MANY,
             retention,
             self.registers,
             self.window,

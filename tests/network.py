@@ -36,7 +36,7 @@ from twisted.internet.interfaces import (
     IReactorTime,
     ITCPTransport,
 )
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from zope.interface import implementer, implementer_only
@@ -270,13 +270,16 @@ class Network(MemoryReactorClock):
     def join(self, protocol: Any, port: int) -> None:
         """Connect `protocol` to whoever listens on `port`."""
         caller = IPv4Address("TCP", CALLER_HOST, 50000)
-        accepted = self.listening[port].buildProtocol(caller)
+        made = self.listening[port].buildProtocol(caller)
+        accepted = Protocol() if made is None else made
         ours = End(self, protocol, IPv4Address("TCP", "127.0.0.1", port))
         theirs = End(self, accepted, caller)
         ours.other, theirs.other = theirs, ours
         self.ends |= {ours: None, theirs: None}
         accepted.makeConnection(theirs)
         protocol.makeConnection(ours)
+        if made is None:
+            theirs.loseConnection()
 
     def settle(self) -> None:
         """Let everything move, and every call come that is due, until there is nothing left."""

@@ -21,6 +21,10 @@ SPARE = 8
 """Those that one round still has open do not keep the next one from opening its own."""
 
 
+UNLIMITED: Mapping[str, Any] = {"max_per_ae_title": 0, "max_per_address": 0}
+"""All callers are one, as modalities are not."""
+
+
 @attrs.frozen
 class OurRelay:
     """The relay before one archive, or before a pool of its `doors`.
@@ -51,7 +55,7 @@ class OurRelay:
     def toml(self, stage: Stage) -> Iterable[str]:
         """Yield all of the configuration but its listeners."""
         most = {"max_associations": 2 * stage.associations} if stage.associations > 200 else {}
-        yield from table("[relay]", {"ae_title": AE_TITLE, **most, **self.relay})
+        yield from table("[relay]", {"ae_title": AE_TITLE, **UNLIMITED, **most, **self.relay})
         for door in self.doors:
             yield from table(f"[upstream.{_name(door)}]", self._upstream(stage, door))
         yield from table("[pool.archive]", {"upstreams": [_name(door) for door in self.doors]})

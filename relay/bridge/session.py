@@ -49,7 +49,8 @@ _private_names = count(1)
 class Rules:
     """What a listener lets in, and where it goes. `maximum`: the most to announce, in bytes.
 
-    `enter` counts a request for an association, once, and tells whether there is room for it.
+    `enter` counts a request for an association by its calling AE title, once, and tells with what
+    it is to be rejected where there is no room for it.
     `window` is the most operations that a caller may have outstanding, if it asks for more than
     one. `registers` are those of all listeners together. With `identities` a caller has to show who
     its user is, and that is not passed on.
@@ -57,7 +58,7 @@ class Rules:
 
     directory: Directory
     maximum: int
-    enter: Callable[[], bool]
+    enter: Callable[[str], AssociateRJ | None]
     retention: Retention
     registers: Registers = attrs.field(factory=Registers)
     window: int = 1
@@ -106,7 +107,7 @@ class Session:
         self._request = request
         self.outcome.calling, self.outcome.called = request.calling, request.called
         who = self._who = Caller.of(request, self.downstream.origin)
-        plan = judge(request, self.rules.enter()) or self._plan(who, request)
+        plan = judge(request, self.rules.enter(request.calling)) or self._plan(who, request)
         if isinstance(plan, AssociateRJ):
             self._reject(plan)
             return

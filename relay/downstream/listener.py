@@ -1,4 +1,4 @@
-"""A port with its rules: makes the sessions of those who call, counts them, logs how they end."""
+"""A port with its rules: makes the sessions of those who may call, logs how they end."""
 
 from __future__ import annotations
 
@@ -13,32 +13,14 @@ from twisted.logger import Logger
 from relay.bridge.outcome import Outcome
 from relay.bridge.ports import Upstreams
 from relay.bridge.session import Rules, Session
+from relay.downstream.census import Census
 from relay.downstream.protocol import DownstreamAssociation, Limits
+from relay.policy.entry import CLOSED, REJECTIONS, Gate
 from relay.wire.command import CommandField
+from relay.wire.pdu import AssociateRJ
 
 _NAMES = {each.value: each.name.removesuffix("_RQ").replace("_", "-") for each in CommandField}
 """Of operations, by the command field of their requests."""
-
-
-@attrs.define(eq=False)
-class Census:
-    """How many associations there are, and may be; inside another one where both count."""
-
-    limit: int
-    within: Census | None = None
-    count: int = 0
-
-    def enter(self) -> bool:
-        """Count one more; whether there was room for it."""
-        self.count += 1
-        room = self.within.enter() if self.within is not None else True
-        return room and self.count <= self.limit
-
-    def leave(self) -> None:
-        """Count one less."""
-        self.count -= 1
-        if self.within is not None:
-            self.within.leave()
 
 
 class Listener(Factory):
@@ -55,6 +37,7 @@ class Listener(Factory):
         census: Census,
         limits: Limits,
         name: str | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.clock = clock
         self.upstreams = upstreams
@@ -62,15 +45,23 @@ class Listener(Factory):
         self.census = census
         self.limits = limits
         self.name = name
+        self.gate = gate or Gate()
         self.connections: set[DownstreamAssociation] = set()
 
-    def buildProtocol(self, addr: IAddress | None) -> DownstreamAssociation:
-        """The connection of a caller at `addr`, with its session."""
-        peer = str(getattr(addr, "host", "local"))
-        gone = self.connections.discard
+    def buildProtocol(self, addr: IAddress | None) -> DownstreamAssociation | None:
+        """The connection of a caller at `addr`, with its session; None where it is to be closed."""
+        host = getattr(addr, "host", None)
+        entry = self.gate.enter(host)
+        peer = host or "local"
+        if entry in CLOSED:
+            self.log.info("{peer}: closed: {why}", peer=peer, why=CLOSED[entry])
+            return None
+        gone = partial(self._gone, host)
         association = DownstreamAssociation(self.clock, self.limits, peer, self.name, gone)
         ended = partial(self._ended, peer, self.clock.seconds())
         session = Session(association, self.upstreams, self.rules, self.clock, ended)
+        if entry in REJECTIONS:
+            turn_away(session, REJECTIONS[entry])
         association.begin(session, self.rules.maximum)
         self.connections.add(association)
         return association
@@ -88,13 +79,23 @@ class Listener(Factory):
             association.close()
         return DeferredList([association.closed for association in connections])
 
+    def _gone(self, host: str | None, association: DownstreamAssociation) -> None:
+        self.gate.leave(host)
+        self.connections.discard(association)
+
     def _ended(self, peer: str, since: float, outcome: Outcome) -> None:
-        self.census.leave()
+        self.census.leave(outcome.calling)
         seconds = self.clock.seconds() - since
         who = f"{outcome.calling!r} at {peer} called {outcome.called!r}"
         # Formatted here: twisted.logger takes longer for each field than all of this does.
         line = f"{who}: {_how(outcome)}; {_what(outcome)}; {seconds:.1f} s"
         self.log.info("{line}", line=line, peer=peer, seconds=seconds, outcome=outcome)
+
+
+def turn_away(session: Session, rejection: AssociateRJ) -> None:
+    """Have a session reject its association. It is counted all the same."""
+    enter = session.rules.enter
+    session.rules = attrs.evolve(session.rules, enter=lambda title: enter(title) or rejection)
 
 
 def _how(outcome: Outcome) -> str:

@@ -64,10 +64,10 @@ CALLING_NOT_RECOGNIZED = _refusal(UserRejectReason.CALLING_AE_TITLE_NOT_RECOGNIZ
 CALLED_NOT_RECOGNIZED = _refusal(UserRejectReason.CALLED_AE_TITLE_NOT_RECOGNIZED)
 
 
-def judge(request: AssociateRQ, has_room: bool) -> AssociateRJ | None:
+def judge(request: AssociateRQ, refusal: AssociateRJ | None) -> AssociateRJ | None:
     """The rejection that `request` deserves before routing, or None.
 
-    `has_room`: whether the limits leave room for one association more.
+    `refusal`: what the limits have it told, where they leave no room for one association more.
     """
     if not request.protocol_version & 1:
         return VERSION_REJECTED
@@ -82,7 +82,7 @@ def judge(request: AssociateRQ, has_room: bool) -> AssociateRJ | None:
         return UNFIT
     if information.length > LONGEST_USER_INFORMATION:
         return UNFIT
-    return None if has_room else TOO_MANY
+    return refusal
 
 
 def is_ae_title(title: str) -> bool:

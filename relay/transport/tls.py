@@ -22,6 +22,7 @@ from cryptography.x509 import (
 from OpenSSL import crypto
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
+    IAddress,
     IOpenSSLClientConnectionCreator,
     IProtocol,
     IProtocolFactory,
@@ -96,6 +97,15 @@ def _shown(tls: ClientTLS) -> dict[str, Any]:
     return {"certificate": leaf, "privateKey": _key(tls.key), "extraCertChain": chain}
 
 
+class _OverTLS(TLSMemoryBIOFactory):
+    """Knows of factories that want nothing of a connection."""
+
+    def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:  # type: ignore[override]
+        """TLS for a protocol, where there is one."""
+        inner = self.wrappedFactory.buildProtocol(addr)
+        return None if inner is None else TLSMemoryBIOProtocol(self, inner)
+
+
 def over_tls(
     options: Any, is_client: bool, factory: IProtocolFactory, clock: IReactorTime
 ) -> IProtocolFactory:
@@ -104,9 +114,7 @@ def over_tls(
     What they write becomes records at once: they gather it themselves (turn.py), and Twisted's own
     gathering would wait for another turn of the reactor.
     """
-    made = TLSMemoryBIOFactory(options, is_client, factory, clock=clock)
-    made.protocol = TLSMemoryBIOProtocol
-    return made
+    return _OverTLS(options, is_client, factory, clock=clock)
 
 
 def names_shown(transport: object) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import attrs
 
-from relay.config import Configuration, Failover, Pool, Upstream
+from relay.config import Configuration, Failover, Pool, RelaySection, Upstream
 from relay.workers.sharing import share
 
 
@@ -18,12 +18,19 @@ def divided(configuration: Configuration, number: int) -> Configuration:
     of = configuration.relay.workers
     return attrs.evolve(
         configuration,
+        relay=_relay(configuration.relay, number, of),
         upstreams={
             name: _upstream(each, number, of) for name, each in configuration.upstreams.items()
         },
         pools={name: _pool(each, of) for name, each in configuration.pools.items()},
         failover=_failover(configuration.failover, of),
     )
+
+
+def _relay(relay: RelaySection, number: int, of: int) -> RelaySection:
+    # Who may connect the first process has judged by then.
+    titles = max(1, share(relay.max_per_ae_title, number, of)) if relay.max_per_ae_title else 0
+    return attrs.evolve(relay, max_per_ae_title=titles, max_per_address=0)
 
 
 def _upstream(upstream: Upstream, number: int, of: int) -> Upstream:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -20,7 +21,8 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorFDSet
 from twisted.logger import Logger
 from twisted.protocols.amp import CommandLocator
 
-from relay import config
+from relay import bindings, config
+from relay.policy.entry import CLOSED, Entry
 from relay.service import Opening, opened, stopped
 from relay.workers import words
 from relay.workers.accepting import Accepting, Door
@@ -45,7 +47,9 @@ class Waiting:
 
     connection: socket.socket
     door: int
-    address: IAddress | None
+    host: str | None
+    port: int | None
+    entry: Entry
 
 
 class Remote:
@@ -77,7 +81,7 @@ class First(Service):
         self.configuration = configuration
         its = configuration.relay
         limits = [each.max_associations or its.max_associations for each in configuration.listeners]
-        self.guests = Guests(its.max_associations, limits)
+        self.guests = Guests(its.max_associations, limits, bindings.gate(its))
         how = command(reactor)
         numbers = range(1, its.workers + 1)
         self.minders = {each: Minder(each, self, reactor, how) for each in numbers}
@@ -132,7 +136,13 @@ class First(Service):
 
     def accepted(self, connection: socket.socket, door: int, address: IAddress | None) -> None:
         """Somebody called."""
-        self._waiting.append(Waiting(connection, door, address))
+        host, port = getattr(address, "host", None), getattr(address, "port", None)
+        entry = self.guests.gate.enter(host)
+        if entry in CLOSED:
+            self.log.info("{peer}: closed: {why}", peer=host, why=CLOSED[entry])
+            connection.close()
+            return
+        self._waiting.append(Waiting(connection, door, host, port, entry))
         self._hand_on()
 
     def _hand_on(self) -> None:
@@ -149,14 +159,15 @@ class First(Service):
 
     def _is_handed(self, waiting: Waiting) -> bool:
         """Hand a caller to the worker with the fewest that takes it; whether one did."""
-        has_room = self.guests.has_room(waiting.door)
-        host = getattr(waiting.address, "host", None)
-        port = getattr(waiting.address, "port", None)
-        its = Particulars(next(self._numbers), waiting.door, host, port, has_room)
+        entry, door, host = waiting.entry, waiting.door, waiting.host
+        if entry is Entry.SERVED and not self.guests.has_room(door):
+            entry = Entry.TOO_MANY
+        its = Particulars(next(self._numbers), door, host, waiting.port, entry)
+        guest = partial(Guest, door=door, has_room=entry is Entry.SERVED, host=host)
         for worker in self.guests.order():
             passer = self.minders[worker].passer
             if passer is not None and passer.pass_on(waiting.connection, its):
-                self.guests.enter(its.number, Guest(worker, waiting.door, has_room))
+                self.guests.enter(its.number, guest(worker))
                 waiting.connection.close()
                 return True
         return False

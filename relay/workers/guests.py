@@ -12,22 +12,28 @@ from collections.abc import Collection, Sequence
 
 import attrs
 
+from relay.policy.entry import Gate
+
 
 @attrs.frozen
 class Guest:
-    """A caller's connection: who serves it, by which door it came, and whether it counts."""
+    """A caller's connection: who serves it, by which door it came, whether it counts, and the
+    address that it came from."""
 
     worker: int
     door: int
     has_room: bool
+    host: str | None = None
 
 
 @attrs.define(eq=False)
 class Guests:
-    """All callers. `most` of them there may be, and by each door as many as `by_door` says."""
+    """All callers. `most` of them there may be, and by each door as many as `by_door` says; `gate`
+    is the one that they came by."""
 
     most: int
     by_door: Sequence[int]
+    gate: Gate = attrs.field(factory=Gate)
     _ready: set[int] = attrs.field(factory=set)
     _guests: dict[int, Guest] = attrs.field(factory=dict)
     _served: Counter[int] = attrs.field(factory=Counter)
@@ -86,3 +92,4 @@ class Guests:
         if guest is not None:
             self._served[guest.worker] -= 1
             self._counted[guest.door] -= guest.has_room
+            self.gate.leave(guest.host)

@@ -19,6 +19,8 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 from relay.config import ClientTLS, ServerTLS
+from relay.downstream.listener import turn_away
+from relay.policy.entry import REJECTIONS
 from relay.transport.sockets import Sockets
 from relay.transport.ways import Below, BySockets, Listening
 from relay.workers.passing import Particulars
@@ -58,16 +60,10 @@ class Entrance:
             ended()
             return
         protocol = self.factory.buildProtocol(address(connection, particulars))
-        if not particulars.has_room:
-            turn_away(protocol.session)
+        if particulars.entry in REJECTIONS:
+            turn_away(protocol.session, REJECTIONS[particulars.entry])
         stream = self.sockets.stream(connection, protocol, lambda reason: ended())
         protocol.makeConnection(stream)
-
-
-def turn_away(session: Any) -> None:
-    """Have a session reject the association, which is one too many. It is counted all the same."""
-    enter = session.rules.enter
-    session.rules = attrs.evolve(session.rules, enter=lambda: enter() and False)
 
 
 def address(connection: socket.socket, particulars: Particulars) -> IAddress:

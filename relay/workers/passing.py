@@ -18,6 +18,8 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.logger import Logger
 
+from relay.policy.entry import Entry
+
 LONGEST = 1024
 """Bytes of particulars."""
 
@@ -30,23 +32,25 @@ class Particulars:
     """What is to be known of a caller's connection.
 
     `number` is its own among all, `door` that of its listener, from 0 on. `host` and `port` are the
-    caller's, None where it has no such thing. `has_room`: it is none too many.
+    caller's, None where it has no such thing. `entry` says what becomes of it.
     """
 
     number: int
     door: int
     host: str | None
     port: int | None
-    has_room: bool
+    entry: Entry
 
     def encode(self) -> bytes:
         """As bytes."""
-        return json.dumps(attrs.astuple(self)).encode()
+        its = self.number, self.door, self.host, self.port, self.entry.value
+        return json.dumps(its).encode()
 
     @classmethod
     def decode(cls, data: bytes) -> Particulars:
         """From bytes."""
-        return cls(*json.loads(data))
+        number, door, host, port, entry = json.loads(data)
+        return cls(number, door, host, port, Entry(entry))
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

@@ -10,6 +10,7 @@ import pytest
 from twisted.logger import Logger
 
 from relay.downstream.listener import Listener
+from relay.policy.entry import MOST_TOLD
 from relay.wire.pdu import AssociateRJ
 from tests.bad_inputs.case import (
     CALLED_UNKNOWN,
@@ -251,6 +252,37 @@ class OneRoom(BadInputs):
         self.assertEqual(self.asked(), TOO_MANY)
         self.bed.release(caller)
         self.assertAccepted()
+
+
+class RoomForEach(BadInputs):
+    relay = "max_per_ae_title = 1"
+
+    @pytest.mark.row(32)
+    def test_more_associations_than_allowed_of_one_ae_title(self):
+        caller = self.bed.associate()
+        self.assertEqual(self.asked(), TOO_MANY)
+        self.assertAccepted(calling=b"ANOTHER")
+        self.bed.release(caller)
+        self.assertAccepted()
+
+
+class OneAddress(BadInputs):
+    relay = "max_per_address = 1"
+
+    @pytest.mark.row(32)
+    def test_more_connections_than_allowed_from_one_address(self):
+        silent = self.bed.call()
+        self.assertEqual(self.asked(), TOO_MANY)
+        silent.transport.loseConnection()
+        self.network.settle()
+        self.assertAccepted()
+
+    @pytest.mark.row(32, 63)
+    def test_a_flood_of_connections_from_one_address(self):
+        flood = [self.bed.call() for _ in range(100)]
+        self.assertEqual(sum(not each.is_closed for each in flood), 1 + MOST_TOLD)
+        self.network.wait(30)
+        self.assertTrue(all(each.is_closed for each in flood))
 
 
 class NoRoute(BadInputs):

@@ -7,8 +7,10 @@ import attrs
 from relay.bridge.exchange import Retention
 from relay.bridge.ports import Negotiated
 from relay.bridge.session import Rules
-from relay.downstream.listener import Census, Listener
+from relay.downstream.census import Census
+from relay.downstream.listener import Listener
 from relay.downstream.protocol import DownstreamAssociation, Limits
+from relay.policy.entry import Gate
 from relay.policy.planning import Directory
 from relay.policy.routing import Route
 from relay.wire.negotiation import Context
@@ -28,6 +30,7 @@ class Front:
 
     limits: Limits = PATIENCE
     census: Census = attrs.field(factory=lambda: Census(3))
+    gate: Gate = attrs.field(factory=Gate)
     network: Network = attrs.field(factory=Network)
     bank: Bank = attrs.field(factory=lambda: Bank([]))
     listener: Listener = attrs.field(init=False)
@@ -45,6 +48,7 @@ class Front:
             ),
             self.census,
             self.limits,
+            gate=self.gate,
         )
         self.network.listening[PORT] = self.listener
 

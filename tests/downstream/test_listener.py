@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from relay.bridge.outcome import End, Outcome
-from relay.downstream.listener import Census
+from relay.policy.entry import MOST_TOLD, Entry
 from relay.transport.association import CLOSING_TIMEOUT
 from relay.wire.command import CommandField
 from relay.wire.pdu import Abort, AssociateAC, AssociateRJ, ReleaseRQ
@@ -16,28 +13,6 @@ from tests.peers import associate_rq, echo, response_of
 from tests.vectors import HTTP_REQUEST
 
 TOO_MANY = AssociateRJ(2, 3, 2)
-
-
-# the census
-
-
-@given(st.integers(1, 5), st.integers(0, 10))
-def test_there_is_room_up_to_the_limit(limit, come):
-    census = Census(limit)
-    assert [census.enter() for _ in range(come)] == [each < limit for each in range(come)]
-
-
-@given(st.integers(1, 4), st.integers(1, 4), st.lists(st.integers(0, 1), max_size=10))
-def test_a_census_within_another_counts_in_both(own, all_together, visits):
-    whole = Census(all_together)
-    inner = [Census(own, within=whole), Census(own, within=whole)]
-    for place, which in enumerate(visits):
-        room = inner[which].enter()
-        assert whole.count == place + 1
-        assert room == (inner[which].count <= own and whole.count <= all_together)
-    for which in visits:
-        inner[which].leave()
-    assert [each.count for each in (whole, *inner)] == [0, 0, 0]
 
 
 class Room(FrontCase):
@@ -65,6 +40,34 @@ class Room(FrontCase):
             caller = self.front.call(associate_rq(called=b"\x01"))
             self.assertEqual(caller.since(), [AssociateRJ(1, 1, 7)])
         self.assertEqual(self.front.census.count, 0)
+
+
+class AtTheGate(FrontCase):
+    most_per_address = 2
+
+    def test_those_too_many_of_an_address_are_told_so_when_they_ask(self):
+        silent = [self.front.call() for _ in range(2)]
+        self.assertEqual(self.front.call(associate_rq()).since(), [TOO_MANY])
+        self.assertEqual(self.front.census.count, 0)
+        silent[0].transport.loseConnection()
+        self.network.settle()
+        self.assertFalse(self.front.associate().is_closed)
+
+    def test_a_flood_of_an_address_is_closed_before_it_says_a_word(self):
+        let_in = [self.front.call() for _ in range(2 + MOST_TOLD)]
+        late = self.front.call()
+        self.assertTrue(late.is_closed)
+        self.assertFalse(any(each.is_closed for each in let_in))
+        self.assertEqual(len(self.front.listener.connections), len(let_in))
+        self.assertEqual(self.lines(), [f"{CALLER_HOST}: closed: too many connections from there"])
+
+    def test_all_who_came_have_left_when_they_are_gone(self):
+        for _ in range(2 + MOST_TOLD + 5):
+            self.front.call(HTTP_REQUEST)
+        self.network.wait(CLOSING_TIMEOUT)
+        self.assertEqual(self.front.listener.connections, set())
+        self.assertIs(self.front.gate.enter(CALLER_HOST), Entry.SERVED)
+        self.front.gate.leave(CALLER_HOST)
 
 
 class Lines(FrontCase):
@@ -111,7 +114,7 @@ class Lines(FrontCase):
         outcome = Outcome("A", "B", ["x", "y"], failed=2, bytes_up=5, bytes_down=6)
         outcome.operations.update({CommandField.C_STORE_RQ: 3, CommandField.N_EVENT_REPORT_RQ: 1})
         outcome.finish(End.RELEASED)
-        self.front.census.enter()
+        self.front.census.enter("A")
         self.front.listener._ended("there", 0.0, outcome)
         (line,) = self.lines()
         self.assertIn("3 C-STORE, 1 N-EVENT-REPORT, 2 failed; 5 bytes up, 6 down; by x, y", line)

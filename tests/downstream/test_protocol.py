@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from relay.bridge.outcome import End
 from relay.downstream.protocol import RATE_PERIOD, Limits
+from relay.policy.entry import Gate
 from relay.transport.association import CLOSING_TIMEOUT
 from relay.wire.pdu import Abort, AssociateAC, ReleaseRP, ReleaseRQ
 from tests.bed import LogCase
@@ -23,10 +24,11 @@ USER_ABORT = Abort(0, 0)
 
 class FrontCase(LogCase):
     limits: Limits = PATIENCE
+    most_per_address = 0
 
     def setUp(self) -> None:
         super().setUp()
-        self.front = Front(self.limits)
+        self.front = Front(self.limits, gate=Gate(self.most_per_address))
         self.network = self.front.network
 
     def tearDown(self) -> None:
@@ -51,7 +53,7 @@ class Release(FrontCase):
             (outcome.end, b"".join(transport.unsent))
         )
         self.say(caller, ReleaseRQ().encode())
-        self.front.census.leave()  # what the listener would have done
+        self.front.census.leave("MODALITY")  # what the listener would have done
         self.assertEqual(unsent_at_the_end, [(End.RELEASED, ReleaseRP().encode())])
         self.assertEqual(caller.since(), [ReleaseRP()])
 
@@ -335,6 +337,7 @@ class Strangers(FrontCase):
     def test_a_peer_whose_address_is_none_is_called_local(self):
         # A caller by a unix: endpoint has no host.
         association = self.front.listener.buildProtocol(None)
+        assert association is not None
         association.makeConnection(self.front.call().transport)
         association.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.lines("debug"), ["local: connected and left"])

@@ -147,7 +147,7 @@ def test_a_stalled_upstream_leaves_the_relay_within_bounds(
     bound: int,
 ):
     tables = "\n".join(table("[failover]", failover)) if failover else ""
-    keys = {"max_associations": 1000, "shutdown_grace": 0.5}
+    keys = {"max_associations": 1000, "max_per_ae_title": 0, "shutdown_grace": 0.5}
     route = before(deaf, **upstream)
     with (
         OpenRelay(tmp_path, pki, [route], keys=keys, tables=tables) as relay,

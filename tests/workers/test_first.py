@@ -8,6 +8,7 @@ import pytest
 from twisted.internet.address import IPv4Address
 
 from relay.config import parse
+from relay.policy.entry import MOST_TOLD, Entry
 from relay.workers.first import AGAIN, First, first_process
 from relay.workers.passing import Particulars
 from tests.bed import NO_FOLDER, configured
@@ -18,8 +19,8 @@ from tests.workers.processes import ProcessReactor
 CALLER = IPv4Address("TCP", "192.0.2.7", 4242)
 
 
-class TestFirst(LogCase):
-    relay = "workers = 2\nmax_associations = 3"
+class FirstCase(LogCase):
+    relay = "workers = 2\nmax_associations = 3\nmax_per_address = 0"
     listener = "max_associations = 2"
     upstream = "max_associations = 3"
 
@@ -54,6 +55,13 @@ class TestFirst(LogCase):
         """The numbers of callers that each process has taken since."""
         return [[its.number for its in each.takes()] for each in self.reactor.processes]
 
+    def entries(self) -> list[Entry]:
+        """What becomes of those whom workers have taken since, in the order of their coming."""
+        taken = {its.number: its.entry for p in self.reactor.processes for its in p.takes()}
+        return [taken[each] for each in sorted(taken)]
+
+
+class TestFirst(FirstCase):
     def test_callers_wait_until_a_worker_is_ready(self):
         self.call(2)
         assert self.taken() == [[], []]
@@ -65,7 +73,7 @@ class TestFirst(LogCase):
         self.first.opens(1)
         self.call()
         (its,) = self.reactor.processes[0].takes()
-        assert its == Particulars(its.number, 0, "192.0.2.7", 4242, True)
+        assert its == Particulars(its.number, 0, "192.0.2.7", 4242, Entry.SERVED)
 
     def test_the_worker_with_the_fewest_is_handed_the_next(self):
         for each in (1, 2):
@@ -81,8 +89,7 @@ class TestFirst(LogCase):
         for each in (1, 2):
             self.first.opens(each)
         self.call(3)
-        rooms = {its.number: its.has_room for p in self.reactor.processes for its in p.takes()}
-        assert [rooms[each] for each in sorted(rooms)] == [True, True, False]
+        assert self.entries() == [Entry.SERVED, Entry.SERVED, Entry.TOO_MANY]
 
     def test_a_worker_that_is_gone_leaves_room(self):
         self.first.opens(1)
@@ -91,7 +98,7 @@ class TestFirst(LogCase):
         self.first.opens(2)
         self.call()
         (its,) = self.reactor.processes[1].takes()
-        assert its.has_room
+        assert its.entry is Entry.SERVED
 
     def test_nobody_is_handed_to_one_that_leaves(self):
         for each in (1, 2):
@@ -126,6 +133,31 @@ class TestFirst(LogCase):
         assert self.reactor.processes[-1].told.configuration.upstreams["pacs"].drain
         self.first.keepers["pacs"].resume()
         assert not self.first.setup(1).configuration.upstreams["pacs"].drain
+
+
+class TestFirstAtItsGate(FirstCase):
+    relay = "workers = 2\nmax_per_address = 4\nmax_associations = 3"
+
+    def test_those_too_many_of_an_address_are_handed_on_as_such_and_then_closed(self):
+        self.first.opens(1)
+        entries = []
+        for _ in range(4 + MOST_TOLD + 1):
+            self.call()
+            entries += self.entries()
+        assert entries == [Entry.SERVED] * 2 + [Entry.TOO_MANY] * (2 + MOST_TOLD)
+        assert self.lines()[1:] == ["192.0.2.7: closed: too many connections from there"]
+
+    def test_an_address_has_room_again_when_connections_end_or_their_worker_is_gone(self):
+        for each in (1, 2):
+            self.first.opens(each)
+        self.call(4)
+        (here, _), _ = self.taken()
+        self.first.ended(here)
+        self.reactor.processes[1].ends(signal=9)
+        gate = self.first.guests.gate
+        assert [gate.enter("192.0.2.7") for _ in range(4)] == [Entry.SERVED] * 3 + [Entry.TOO_MANY]
+        for _ in range(4):
+            gate.leave("192.0.2.7")
 
 
 def is_closed(connection: socket.socket) -> bool:

@@ -13,10 +13,11 @@ import pytest
 from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.testing import MemoryReactor
 
+from relay.policy.entry import Entry
 from relay.workers.passing import MOST_AT_ONCE, Particulars, Passer, Taker, pair
 from tests.logs import LogCase
 
-HERE = Particulars(1, 0, "192.0.2.7", 4242, True)
+HERE = Particulars(1, 0, "192.0.2.7", 4242, Entry.SERVED)
 
 
 @attrs.define(eq=False)
@@ -50,7 +51,7 @@ def way() -> Iterator[Way]:
     way.close()
 
 
-@pytest.mark.parametrize("particulars", [HERE, Particulars(2**40, 3, None, None, False)])
+@pytest.mark.parametrize("particulars", [HERE, Particulars(2**40, 3, None, None, Entry.TOO_MANY)])
 def test_a_socket_arrives_with_its_particulars_and_may_be_closed_by_then(way, particulars):
     near, far = socket.socketpair()
     with near:
@@ -101,7 +102,7 @@ class TestWithoutDescriptors(LogCase):
         self.addCleanup(way.close)
         callers = [socket.socketpair() for _ in range(2)]
         for number, (_, far) in enumerate(callers):
-            way.passer.pass_on(far, Particulars(number, 0, None, None, True))
+            way.passer.pass_on(far, Particulars(number, 0, None, None, Entry.SERVED))
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         lowest_free = os.dup(0)
         os.close(lowest_free)

@@ -1,0 +1,34 @@
+"""How many associations there are, and may be: in all, on a listener, of an AE title."""
+
+from __future__ import annotations
+
+import attrs
+
+from relay.policy.admission import TOO_MANY
+from relay.policy.tally import Tally
+from relay.wire.pdu import AssociateRJ
+
+
+@attrs.define(eq=False)
+class Census:
+    """Counts associations up to `limit`, and up to that of `titles` those of one calling AE title;
+    inside another one where they count there, too."""
+
+    limit: int
+    within: Census | None = None
+    titles: Tally = attrs.field(factory=Tally)
+    count: int = 0
+
+    def enter(self, title: str) -> AssociateRJ | None:
+        """Count one more of that AE title; the rejection that it deserves, if it is too many."""
+        self.count += 1
+        is_among = self.titles.enter(title)
+        refusal = self.within.enter(title) if self.within is not None else None
+        return refusal if is_among and self.count <= self.limit else TOO_MANY
+
+    def leave(self, title: str) -> None:
+        """Count one less of that AE title."""
+        self.count -= 1
+        self.titles.leave(title)
+        if self.within is not None:
+            self.within.leave(title)

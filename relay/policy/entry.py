@@ -1,0 +1,79 @@
+"""Who may connect, and what is answered to those who may not: judged by where they call from. Pure.
+
+A connection is judged when it is accepted, before anything is read from it, or any TLS begins: what
+an address may cost is bounded before it has cost anything. Whoever asks for an association deserves
+an answer, so those who are a few too many are let in to be told; a flood is not.
+
+One who has an IPv6 address mostly has all the others of its /64 network (RFC 6177), so they count
+as one. Sockets that have no address, such as those of the file system, are not counted.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from ipaddress import IPv6Address
+
+import attrs
+
+from relay.policy.admission import TOO_MANY
+from relay.policy.tally import Tally
+from relay.wire.pdu import AssociateRJ
+
+MOST_TOLD = 16
+"""Connections of an address that are let in beyond its limit, to be told that they are too many."""
+
+_HOST_BITS = 64
+
+
+class Entry(Enum):
+    """What becomes of a connection."""
+
+    SERVED = "served"
+    TOO_MANY = "too many"
+    """Let in, but a request for an association is rejected."""
+    CROWD = "crowd"
+    """Closed at once, and not counted."""
+
+
+REJECTIONS: dict[Entry, AssociateRJ] = {Entry.TOO_MANY: TOO_MANY}
+"""What those are told who are let in to be told."""
+
+CLOSED = {Entry.CROWD: "too many connections from there"}
+"""Why those are closed who are closed at once."""
+
+
+@attrs.define(eq=False)
+class Gate:
+    """Judges connections by their source; `most` of each there may be, 0: any number."""
+
+    most: int = 0
+    _connections: Tally = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._connections = Tally(self.most)
+
+    def enter(self, host: str | None) -> Entry:
+        """What becomes of a connection from `host`; where it is not closed it counts until it has
+        left."""
+        source = source_of(host)
+        if source is None or not self.most:
+            return Entry.SERVED
+        if self._connections.of(source) >= self.most + MOST_TOLD:
+            return Entry.CROWD
+        return Entry.SERVED if self._connections.enter(source) else Entry.TOO_MANY
+
+    def leave(self, host: str | None) -> None:
+        """A connection from `host` is closed that had entered."""
+        source = source_of(host)
+        if source is not None:
+            self._connections.leave(source)
+
+
+def source_of(host: str | None) -> str | None:
+    """Whom an address counts for: itself, or its network; None for what is no address."""
+    if host is None or ":" not in host:
+        return host or None
+    address = IPv6Address(host)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(IPv6Address(int(address) >> _HOST_BITS << _HOST_BITS))

@@ -1,0 +1,71 @@
+"""Who may connect, judged by where they call from."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay.policy.admission import TOO_MANY
+from relay.policy.entry import CLOSED, MOST_TOLD, REJECTIONS, Entry, Gate, source_of
+
+HOST = "192.0.2.7"
+
+
+def test_those_too_many_are_let_in_to_be_told_and_a_flood_is_not():
+    gate = Gate(2)
+    entries = [gate.enter(HOST) for _ in range(2 + MOST_TOLD + 3)]
+    told = [Entry.TOO_MANY] * MOST_TOLD
+    assert entries == [Entry.SERVED, Entry.SERVED, *told, *[Entry.CROWD] * 3]
+    assert gate.enter("192.0.2.8") is Entry.SERVED
+
+
+@given(st.integers(1, 3), st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), max_size=80))
+def test_an_address_never_has_more_than_its_limit_and_those_who_are_told(most, steps):
+    gate = Gate(most)
+    inside: Counter[str] = Counter()
+    for host, comes in steps:
+        if comes:
+            entry = gate.enter(host)
+            assert (entry is Entry.SERVED) == (inside[host] < most)
+            inside[host] += entry not in CLOSED
+        elif inside[host]:
+            inside[host] -= 1
+            gate.leave(host)
+        assert inside[host] <= most + MOST_TOLD
+
+
+def test_whoever_is_let_in_though_too_many_is_told_so_and_who_is_closed_has_a_reason():
+    assert REJECTIONS == {Entry.TOO_MANY: TOO_MANY}
+    assert {Entry.SERVED, *REJECTIONS, *CLOSED} == set(Entry)
+
+
+def test_what_has_no_address_is_not_counted():
+    gate = Gate(1)
+    assert [gate.enter(None) for _ in range(100)] == [Entry.SERVED] * 100
+    gate.leave(None)
+
+
+def test_without_a_limit_anybody_comes():
+    gate = Gate()
+    assert [gate.enter(HOST) for _ in range(100)] == [Entry.SERVED] * 100
+    gate.leave(HOST)
+
+
+@pytest.mark.parametrize(
+    ("host", "source"),
+    [
+        (None, None),
+        ("", None),
+        (HOST, HOST),
+        ("::ffff:192.0.2.7", HOST),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("2001:db8:1:2::", "2001:db8:1:2::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("::1", "::"),
+    ],
+)
+def test_an_address_of_ipv6_counts_for_its_network(host, source):
+    assert source_of(host) == source
