@@ -3,44 +3,45 @@
 from __future__ import annotations
 
 import gc
-from typing import Any
 
-from twisted.logger import eventAsText
+from twisted.logger import Logger
 
 from relay.wire.command import CommandField
-from relay.wire.pdu import AssociateRJ
+from relay.wire.pdu import Abort, AssociateRJ
+from tests.bad_inputs.canary import (
+    ELSEWHERE,
+    RECORD,
+    SECRET,
+    SECRET_UID,
+    SERVICES,
+    Answering,
+    acceptance,
+    asked,
+    elements,
+    forms_of,
+    found_in,
+    request,
+)
 from tests.bad_inputs.case import BadInputs, is_the_relays, without
+from tests.bed import ARCHIVE_PORT
+from tests.logs import LogCase
 from tests.peers import (
     A_DATASET,
-    ECHO,
-    FIND,
-    GET,
-    MOVE,
+    COMMITMENT,
     PATIENT_ROOT_FIND,
     STORE,
     associate_rq,
     command_of,
-    context_item,
     element,
     identity,
-    proposals,
-    response_of,
     said,
     store,
     store_command,
 )
-from tests.vectors import CT_IMAGE_STORAGE, EXPLICIT_LITTLE_ENDIAN, item, p_data, pdu, pdv
+from tests.vectors import CT_IMAGE_STORAGE, item, p_data, pdu, pdv
 
-CANARY = "CANARY"
-"""Stands for a patient: it must not come out."""
-
-SECRET = CANARY.encode()
-SECRET_UID = "2.25.6765786582"
-"""Stands for what identifies an object, of which only a keyed hash may ever be logged."""
-
-PATIENT = element(0x0010, 0x0010, SECRET + b"^JANE") + element(0x0010, 0x0020, SECRET + b"42")
-PRIVATE = element(0x0011, 0x0010, SECRET + b" PRIVATE") + element(0x0011, 0x1001, SECRET * 100)
-RECORD = PATIENT + PRIVATE + element(0x0020, 0x000D, SECRET_UID.encode() + b"\0")
+FAILURES = (0xC123, 0xA700, 0x0110, 0xB000)
+"""What an archive may say: it failed, it is full, it failed in another way, it warns."""
 
 
 class Always:
@@ -53,73 +54,77 @@ class Always:
         return self.answer
 
 
-class NoPatientInTheLog(BadInputs):
-    """A canary through every field, at every level of the log."""
+class Canary(LogCase):
+    """What would be said of a canary that came out."""
+
+    log = Logger()
+
+    def test_it_is_found_in_whatever_form_it_has(self):
+        for each in (SECRET, SECRET.decode(), [SECRET.hex()], {"who": SECRET}, ValueError(SECRET)):
+            self.log.debug("said", what=each)
+        self.log.debug("said {what}", what=SECRET_UID)
+        try:
+            raise ValueError(SECRET)
+        except ValueError:
+            self.log.failure("it failed")
+        self.flushLoggedErrors(ValueError)
+        self.assertEqual(len(self.events), 7)
+        for event in self.events:
+            self.assertTrue(any(map(found_in, forms_of(event))), event)
+
+
+class NoPatient(BadInputs):
+    """Whatever a test did, no canary is in the log, at any level and in any form of it."""
 
     def tearDown(self) -> None:
         super().tearDown()
         self.assertGreater(len(self.events), 0)
         for event in self.events:
-            told = eventAsText(event, includeTraceback=True)
-            told += "".join(map(repr, event.values()))
-            self.assertNotIn(CANARY, told)
-            self.assertNotIn(SECRET_UID, told)
+            for form in forms_of(event):
+                self.assertEqual(found_in(form), [], form)
 
-    def request(self) -> bytes:
-        """A request with a canary wherever one may stand."""
-        role = len(SECRET_UID).to_bytes(2, "big") + SECRET_UID.encode()
-        common = role + role + len(role).to_bytes(2, "big") + role
-        return associate_rq(
-            proposals() + context_item(99, SECRET_UID, EXPLICIT_LITTLE_ENDIAN, SECRET_UID),
-            user_items=b"".join(
-                (
-                    item(0x52, SECRET_UID.encode()),
-                    item(0x54, role + b"\1\1"),
-                    item(0x55, SECRET),
-                    item(0x56, role + SECRET),
-                    item(0x57, common),
-                    identity(SECRET, SECRET),
-                    item(0x5F, SECRET),
-                )
-            ),
-            more_items=item(0x77, SECRET),
-        )
 
-    def fields(self) -> dict[str, Any]:
-        """Elements of a command set that may identify somebody."""
-        return {"e1000": SECRET_UID, "e1001": SECRET_UID, "e0902": SECRET, "e0901": SECRET}
+class NoPatientInTheLog(NoPatient):
+    """A canary through every field, from callers and archives that may be hostile."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.archive.script.associate = acceptance
 
     def test_in_every_field_of_what_crosses(self):
-        self.archive.script.answer = lambda message: said(
-            message.context_id,
-            response_of(message.command, 0xC123, A_DATASET, **self.fields()),
-            RECORD,
-        )
-        caller = self.bed.associate(self.request())
-        for context_id, field in (
-            (ECHO, CommandField.C_ECHO_RQ),
-            (STORE, CommandField.C_STORE_RQ),
-            (FIND, CommandField.C_FIND_RQ),
-            (MOVE, CommandField.C_MOVE_RQ),
-            (GET, CommandField.C_GET_RQ),
-            (11, CommandField.N_ACTION_RQ),
-        ):
-            sop_class = {STORE: CT_IMAGE_STORAGE}.get(context_id, PATIENT_ROOT_FIND)
-            command = command_of(field, 1, A_DATASET, e0002=sop_class, **self.fields())
-            self.bed.say(caller, said(context_id, command, RECORD))
-            ((_, _, status),) = caller.messages()
-            self.assertEqual(status, 0xC123)
-        self.bed.release(caller)
+        for status in (0x0000, *FAILURES):
+            self.archive.script.answer = Answering(status)
+            caller = self.bed.associate(request())
+            for message_id, field in enumerate(SERVICES, 1):
+                self.bed.say(caller, asked(field, message_id))
+                told = field.name.replace("RQ", "RSP"), message_id, status
+                self.assertEqual(caller.messages(), [told])
+            self.bed.release(caller)
+
+    def test_in_answers_that_are_more_than_one_and_in_a_cancel(self):
+        self.archive.script.answer = Answering(0xFF00)
+        caller = self.bed.associate(request())
+        self.bed.say(caller, asked(CommandField.C_FIND_RQ))
+        self.assertEqual(caller.messages(), [("C_FIND_RSP", 1, 0xFF00)])
+        cancel = command_of(CommandField.C_CANCEL_RQ, e0120=1, **elements(e0002=PATIENT_ROOT_FIND))
+        self.bed.say(caller, said(5, cancel + ELSEWHERE))
+        caller.transport.abortConnection()
+        self.network.settle()
 
     def test_in_what_is_refused(self):
-        broken = without(store_command(**self.fields()), 0x0800)
-        other = command_of(CommandField.C_STORE_RQ, 3, A_DATASET, e0002=SECRET_UID)
-        unknown = command_of(0x0777, 4, A_DATASET, **self.fields())
-        caller = self.bed.associate(self.request())
+        broken = without(store_command(**elements(e0002=SECRET_UID)), 0x0800)
+        other = command_of(CommandField.C_STORE_RQ, 3, A_DATASET, **elements())
+        unknown = command_of(0x0777, 4, A_DATASET, **elements())
+        caller = self.bed.associate(request())
         self.bed.say(caller, said(STORE, broken, RECORD), said(STORE, other, RECORD))
         self.bed.say(caller, said(STORE, unknown, RECORD))
         self.assertEqual(len(caller.since()), 3)
         self.bed.release(caller)
+
+    def test_in_requests_that_are_rejected(self):
+        for how in ({"called": b"NOBODY"}, {"calling": b"\x01"}, {"version": 2}, {"maximum": 4}):
+            self.assertIsInstance(self.answer_to(request(**how)), AssociateRJ)
+        self.assertIsInstance(self.answer_to(request(application_context=SECRET_UID)), AssociateRJ)
 
     def test_in_what_is_aborted(self):
         for data in (
@@ -129,13 +134,34 @@ class NoPatientInTheLog(BadInputs):
             said(STORE, SECRET),
             p_data(pdv(STORE, 2, RECORD)),
             pdu(4, SECRET),
+            pdu(5, SECRET),
+            pdu(7, SECRET),
             said(STORE, element(0, 0x0100, SECRET)),
-            self.request(),
+            said(STORE, element(0, 0x0902, SECRET) * 9000),
+            request(),
         ):
-            self.hurt(data)
-        for data in (SECRET, b"\x01" + SECRET, pdu(1, SECRET * 20), associate_rq(SECRET * 10)):
+            caller = self.bed.associate(request())
+            self.bed.say(caller, data)
+            self.assertTrue(caller.is_closed)
+        for data in (
+            SECRET,
+            b"\x01" + SECRET,
+            pdu(1, SECRET * 20),
+            associate_rq(SECRET * 10),
+            associate_rq(item(0x20, SECRET)),
+            associate_rq(user_items=item(0x58, SECRET)),
+            associate_rq(user_items=item(0x54, b"\xff\xff" + SECRET)),
+        ):
             self.stranger(data)
         self.network.wait(30)
+
+    def test_in_what_a_caller_aborts(self):
+        self.archive.script.answer = lambda message: None
+        begun = said(STORE, store_command(**elements(e0002=CT_IMAGE_STORAGE)))
+        for data in (begun, asked(CommandField.C_FIND_RQ), b""):
+            for abort in (Abort(0, 0).encode(), pdu(7, SECRET[:4])):
+                self.bed.say(self.bed.associate(request()), data, abort)
+        self.assertEqual(len(self.lines()), 6)
 
     def test_in_what_an_archive_says_wrong(self):
         for answer in (
@@ -144,36 +170,76 @@ class NoPatientInTheLog(BadInputs):
             p_data(pdv(STORE, 2, RECORD)),
             said(97, SECRET),
             pdu(0x43, SECRET),
+            pdu(7, SECRET[:4]),
             said(STORE, element(0, 0x0900, SECRET)),
+            asked(CommandField.C_STORE_RQ),
+            request(),
         ):
             self.archive.script.answer = Always(answer)
-            caller = self.bed.associate(self.request())
-            self.bed.say(caller, store(RECORD, instance=SECRET_UID))
+            caller = self.bed.associate(request())
+            self.bed.say(caller, asked(CommandField.C_STORE_RQ))
             caller.transport.abortConnection()
             self.network.settle()
 
     def test_in_what_an_archive_says_to_nobody(self):
-        report = command_of(CommandField.N_EVENT_REPORT_RQ, 7, A_DATASET, **self.fields())
-        for data in (said(11, report, RECORD), said(11, SECRET), SECRET):
+        report = command_of(
+            CommandField.N_EVENT_REPORT_RQ,
+            7,
+            A_DATASET,
+            **elements(e0002="1.2.840.10008.1.20.1"),
+        )
+        for data in (said(COMMITMENT, report, RECORD), said(COMMITMENT, SECRET), SECRET):
             self.bed.release(self.bed.associate())
             self.archive.open[0].say(data)
             self.network.settle()
 
     def test_in_how_an_archive_refuses(self):
-        for answer in (SECRET, pdu(3, SECRET), pdu(2, SECRET * 20), AssociateRJ(2, 2, 1).encode()):
+        for answer in (
+            SECRET,
+            pdu(3, SECRET),
+            pdu(3, SECRET[:4]),
+            pdu(2, SECRET * 20),
+            pdu(7, SECRET[:4]),
+            AssociateRJ(2, 2, 1).encode(),
+        ):
             self.archive.script.associate = Always(answer)
-            self.assertIsInstance(self.answer_to(self.request()), AssociateRJ)
+            self.assertIsInstance(self.answer_to(request()), AssociateRJ)
 
     def test_in_what_is_lost_half_way(self):
-        begun = said(STORE, store_command(**self.fields()), RECORD)[:-10]
+        begun = asked(CommandField.C_STORE_RQ)[:-10]
         for is_archives in (False, True):
-            caller = self.bed.associate(self.request())
+            caller = self.bed.associate(request())
             self.bed.say(caller, begun)
             if is_archives:
                 self.archive.open[0].transport.abortConnection()
                 self.network.settle()
             caller.transport.abortConnection()
             self.network.settle()
+
+    def test_in_what_nobody_can_perform_any_more(self):
+        caller = self.bed.associate(request())
+        del self.network.listening[ARCHIVE_PORT]
+        self.archive.open[0].transport.abortConnection()
+        self.network.settle()
+        for message_id, field in enumerate(SERVICES, 1):
+            if field is not CommandField.C_ECHO_RQ:
+                self.bed.say(caller, asked(field, message_id))
+                self.network.wait(1)
+        statuses = [status for _, _, status in caller.messages()]
+        self.assertEqual(len(statuses), len(SERVICES) - 1)
+        self.assertNotIn(0, statuses)
+        caller.transport.abortConnection()
+        self.network.settle()
+
+    def test_in_what_takes_too_long(self):
+        self.archive.script.answer = lambda message: None
+        slow, deaf = self.bed.associate(request()), self.bed.associate(request())
+        self.bed.say(slow, asked(CommandField.C_STORE_RQ)[:-10])
+        self.bed.say(deaf, asked(CommandField.C_STORE_RQ))
+        self.network.wait(400)
+        self.assertTrue(slow.is_closed)
+        self.assertEqual(deaf.messages(), [("C_STORE_RSP", 1, 0xA700)])
+        self.bed.release(deaf)
 
     def test_in_the_repr_of_anything_that_is_alive(self):
         self.archive.script.answer = lambda message: None
@@ -206,10 +272,56 @@ class NoPatientInAMoveDestination(NoPatientInTheLog):
         return super().configuration().replace('upstreams = ["pacs"]', rewriting)
 
     def test_in_every_field_of_what_crosses(self):
-        caller = self.bed.associate(self.request())
-        move = command_of(
-            CommandField.C_MOVE_RQ, 1, A_DATASET, e0002=PATIENT_ROOT_FIND, e0600=SECRET
-        )
-        self.bed.say(caller, said(MOVE, move, RECORD))
+        caller = self.bed.associate(request())
+        self.bed.say(caller, asked(CommandField.C_MOVE_RQ))
         self.assertEqual(caller.messages(), [("C_MOVE_RSP", 1, 0xA801)])
         self.bed.release(caller)
+
+
+class NoPatientInAFailover(NoPatient):
+    """Two archives, of which one fails, again and again: what is sent again, and who is put out."""
+
+    def configuration(self) -> str:
+        both = (
+            '[upstream.ris]\naddress = "RIS@ris.example.org:104"\n'
+            '[pool.archive]\nupstreams = ["pacs", "ris"]'
+        )
+        of_one = '[pool.archive]\nupstreams = ["pacs"]'
+        return super().configuration().replace(of_one, both)
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.archive.script.associate = acceptance
+
+    def stores(self, data: bytes) -> list[str]:
+        """What is logged of an object that the first archive that has it is lost over."""
+        caller = self.bed.associate(request())
+        self.bed.say(caller, data)
+        for each in self.archive.open:
+            each.transport.abortConnection()
+        self.archive.script.answer = Answering(0x0000)
+        self.network.settle()
+        self.bed.say(caller, asked(CommandField.C_STORE_RQ)[len(data) :])
+        self.network.wait(1)
+        self.assertEqual(caller.messages(), [("C_STORE_RSP", 1, 0)])
+        self.bed.release(caller)
+        return self.lines()[-1:]
+
+    def test_in_what_is_sent_again_after_half_of_it(self):
+        (line,) = self.stores(asked(CommandField.C_STORE_RQ)[:-10])
+        self.assertIn("1 sent again;", line)
+
+    def test_in_what_is_sent_again_after_all_of_it(self):
+        self.archive.script.answer = lambda message: None
+        (line,) = self.stores(asked(CommandField.C_STORE_RQ))
+        self.assertIn("1 sent again (1 perhaps performed)", line)
+
+    def test_in_why_an_archive_is_put_out(self):
+        self.archive.script.answer = Always(said(STORE, SECRET))
+        for _ in range(6):
+            caller = self.bed.associate(request())
+            self.bed.say(caller, asked(CommandField.C_STORE_RQ))
+            self.network.wait(1)
+            caller.transport.abortConnection()
+            self.network.settle()
+        self.assertTrue([line for line in self.lines("warn") if " is out: " in line])
