@@ -53,7 +53,7 @@ class Question:
     def asked_at(self, listener: config.Listener) -> Caller:
         """The caller as this listener sees it: no certificate unless it asks for one, no address by
         a socket of Unix."""
-        asks = listener.tls is not None and listener.tls.client_ca is not None
+        asks = listener.tls is not None and listener.tls.asks
         address = "" if listener.endpoint.startswith("unix:") else self.address
         origin = Origin(address, listener.name, self.certificates if asks else ())
         fields = ae_field(self.calling), ae_field(self.called)
@@ -118,9 +118,16 @@ def _door(index: int, listener: config.Listener) -> Row:
     if listener.name is not None:
         about.insert(0, toml(listener.name))
     if listener.tls is not None:
-        signed = listener.tls.client_ca
-        about.append("TLS" if signed is None else f"TLS, certificate signed by {signed.name}")
+        about.append("TLS")
+        about += _asked(listener.tls)
     return f"listener[{index}]", ", ".join(about)
+
+
+def _asked(tls: config.ServerTLS) -> Iterator[str]:
+    """What a caller has to show, or may."""
+    if tls.client_ca is not None and tls.asks:
+        may = "certificate" if tls.client_certificates == "required" else "certificate, if any,"
+        yield f"{may} signed by {tls.client_ca.name}"
 
 
 # what becomes of it

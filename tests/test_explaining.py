@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from textwrap import dedent
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -421,3 +422,26 @@ def test_what_is_told_is_what_is_planned(hospital, calling, called, listener, ad
         pools = [way.pool for way in plan.ways_of(context.id) or ()]
         fate = {row[0]: row[1] for row in case.fate(context, plan)}
         assert [fate["pool"].partition(",")[0]] == pools if pools else "refused" in fate
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "is_known"),
+    [
+        ("required", "TLS, certificate signed by modalities.pem", True),
+        ("wanted", "TLS, certificate, if any, signed by modalities.pem", True),
+        ("none", "TLS", False),
+    ],
+)
+def test_a_certificate_counts_where_it_is_asked_for(hospital, asked, said, is_known):
+    ward = hospital.listeners[1]
+    assert ward.tls is not None
+    tls = attrs.evolve(ward.tls, client_certificates=asked)
+    routes = (attrs.evolve(hospital.routes[0], certificates=("ct1.example.org",)),)
+    changed = attrs.evolve(
+        hospital, listeners=(attrs.evolve(ward, tls=tls),), routes=routes, association_policies=()
+    )
+    lines = told(
+        changed, "CT1", listeners=(0,), address="10.1.2.3", certificates=("ct1.example.org",)
+    )
+    assert f'listener[0]  "ward", tcp:port=2762, {said}\n' in lines
+    assert ("rejected" not in lines) is is_known

@@ -89,12 +89,21 @@ class RelaySection:
 
 @attrs.frozen
 class ServerTLS:
-    """TLS of a listener. With `client_ca` a caller has to show a certificate from there."""
+    """TLS of a listener. With `client_ca` a caller has to show a certificate from there, unless
+    `client_certificates` says otherwise. `profile` says which suites there are.
+    """
 
     certificate: Annotated[Path, Outside.CERTIFICATE]
     key: Annotated[Path, Outside.KEY]
     client_ca: Annotated[Path, Outside.AUTHORITIES] | None = None
+    client_certificates: str = attrs.field(default="required", validator=values.client_certificates)
+    profile: str = attrs.field(default="bcp195", validator=values.tls_profile)
     handshake_timeout: float = attrs.field(default=10.0, validator=values.some_seconds)
+
+    @property
+    def asks(self) -> bool:
+        """Whether callers are asked for certificates."""
+        return self.client_ca is not None and self.client_certificates != "none"
 
 
 @attrs.frozen
@@ -129,6 +138,7 @@ class ClientTLS:
     certificate: Annotated[Path, Outside.CERTIFICATE] | None = None
     key: Annotated[Path, Outside.KEY] | None = None
     server_name: str | None = attrs.field(default=None, validator=values.host)
+    profile: str = attrs.field(default="bcp195", validator=values.tls_profile)
 
 
 @attrs.frozen

@@ -60,7 +60,7 @@ def _names(listeners: list[Table]) -> set[str]:
 
 
 def _certificates_asked_for(route: Table, listeners: list[Table]) -> Iterator[Unexpected]:
-    """Without `client_ca` no caller shows a certificate, and the route would never fit."""
+    """Where no caller is asked for a certificate the route would never fit."""
     those = _listeners_of(route, listeners)
     if "certificates" in route and those and not any(_asks(each) for each in those):
         found = "certificates, and no listener of this route that asks callers for one"
@@ -79,7 +79,8 @@ def _listeners_of(route: Table, listeners: list[Table]) -> list[Table]:
 
 
 def _asks(listener: Table) -> bool:
-    return "client_ca" in table_in(listener, "tls")
+    tls = table_in(listener, "tls")
+    return "client_ca" in tls and tls.get("client_certificates") != "none"
 
 
 def _commitments_find_back(route: Table) -> Iterator[Unexpected]:

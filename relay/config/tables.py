@@ -58,6 +58,7 @@ def together(kind: type, table: Table, folder: Path) -> Iterator[Unexpected]:
         yield from _of_another_balancer(table)
     elif kind in {ServerTLS, ClientTLS}:
         yield from _certificate_with_key(kind, table, folder)
+        yield from _certificates_of_whom(table)
 
 
 def _bounds(kind: type, table: Table) -> Iterator[Unexpected]:
@@ -112,6 +113,14 @@ def _certificate_with_key(kind: type, table: Table, folder: Path) -> Iterator[Un
     given = [table.get(name) for name in sorted(names)]
     if all(isinstance(name, str) for name in given):
         yield from _matching(*(folder / str(name) for name in given))
+
+
+def _certificates_of_whom(table: Table) -> Iterator[Unexpected]:
+    """Who asks for certificates has to say whose are to be believed."""
+    asked = table.get("client_certificates")
+    if asked in ("required", "wanted") and "client_ca" not in table:
+        found = f'"{asked}" without client_ca'
+        yield Unexpected(found, 'client_ca beside it, or "none"', below=("client_certificates",))
 
 
 def _matching(certificate: Path, key: Path) -> Iterator[Unexpected]:

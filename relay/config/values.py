@@ -118,6 +118,8 @@ retries = Check(
 )
 
 transport = OneOf(("socket", "twisted"))
+tls_profile = OneOf(("bcp195", "bcp195-modified"))
+client_certificates = OneOf(("none", "required", "wanted"))
 balance = OneOf(BALANCERS)
 affinity = OneOf(AFFINITIES)
 on_failure = OneOf(("abort", "status"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from OpenSSL import SSL
-from service_identity import VerificationError
 from twisted.internet.error import (
     ConnectError,
     ConnectionDone,
@@ -18,7 +17,6 @@ _REASONS: list[tuple[type[BaseException], str]] = [
     (ConnectionRefusedError, "connection refused"),
     (TimeoutError, "no connection in time"),
     (DNSLookupError, "host name not found"),
-    (VerificationError, "TLS: the certificate is for another host name"),
     (ConnectionDone, "connection closed"),
     (ConnectionLost, "connection lost"),
 ]

@@ -26,7 +26,6 @@ from contextlib import suppress
 from typing import Any
 
 from OpenSSL import SSL, crypto
-from service_identity import CertificateError, VerificationError
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHandshakeListener,
@@ -83,7 +82,7 @@ class SecureStream(LookingStream):
             self._look_for(reads=True, writes=False)
         except SSL.WantWriteError:
             self._look_for(reads=False, writes=True)
-        except (SSL.Error, VerificationError, CertificateError) as error:
+        except SSL.Error as error:
             why = _reason(error)
             if why is error:
                 self._security.failed()

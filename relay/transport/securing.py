@@ -1,8 +1,8 @@
 """Who makes OpenSSL's end of a connection on a socket, and judges the other one.
 
-The contexts are those that Twisted's CertificateOptions make: versions, suites, certificates and
-authorities are the same, whatever carries the bytes. What is added is for the socket: a write is
-offered as a whole or not at all, and renegotiation is off.
+The contexts are those of tls.py, made by Twisted's CertificateOptions: versions, suites,
+certificates and authorities are the same, whatever carries the bytes. What is added is for the
+socket: a write is offered as a whole or not at all.
 
 A client judges its peer twice. While the peer's certificate is being verified, so that one for
 another host ends the handshake before anything of ours is shown, and once more behind it: where a
@@ -13,24 +13,19 @@ per Client, which is for one host and has one context, so that none is ever show
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 from typing import Protocol
 
 import attrs
-from OpenSSL import SSL, crypto
-from service_identity import VerificationError
-from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
-from service_identity.pyopenssl import extract_patterns
-from twisted.internet.abstract import isIPAddress, isIPv6Address
+from OpenSSL import SSL
 from twisted.internet.ssl import CertificateOptions
+
+from relay.transport.judging import Refused, is_address, judge_again, judging
 
 _PARTIAL_WRITES = 0x1 | 0x2
 """SSL_MODE_ENABLE_PARTIAL_WRITE and SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER of openssl/ssl.h. pyOpenSSL
 turns both on and has no names for them."""
 
 _BOTH_CLOSED = SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN
-
-_Judge = Callable[[SSL.Connection, crypto.X509, int, int, int], bool]
 
 
 class Security(Protocol):
@@ -42,7 +37,7 @@ class Security(Protocol):
         """OpenSSL's end of a connection, its handshake yet to come."""
 
     def judge(self, tls: SSL.Connection) -> None:
-        """The handshake is complete. Raises VerificationError where the peer is the wrong one."""
+        """The handshake is complete. Raises Refused where the peer is the wrong one."""
 
     def failed(self) -> None:
         """A handshake has failed, and not because the connection was cut."""
@@ -66,8 +61,8 @@ class Server:
         """With the context that `options` make."""
         return cls(_on_sockets(options))
 
-    def over(self, connection: socket.socket) -> SSL.Connection:
-        """OpenSSL's end of a connection, its handshake yet to come."""
+    def over(self, connection: socket.socket | None) -> SSL.Connection:
+        """OpenSSL's end of a connection, its handshake yet to come; None: of one in memory."""
         tls = SSL.Connection(self.context, connection)
         tls.set_accept_state()
         return tls
@@ -101,14 +96,14 @@ class Client:
     def of(cls, options: CertificateOptions, host: str) -> Client:
         """With the context that `options` make, which have to say whom to trust."""
         context = _on_sockets(options)
-        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _judging(host))
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, judging(host))
         return cls(context, host)
 
-    def over(self, connection: socket.socket) -> SSL.Connection:
-        """OpenSSL's end of a connection, its handshake yet to come."""
+    def over(self, connection: socket.socket | None) -> SSL.Connection:
+        """OpenSSL's end of a connection, its handshake yet to come; None: of one in memory."""
         tls = SSL.Connection(self.context, connection)
         tls.set_connect_state()
-        if not _is_address(self.host):
+        if not is_address(self.host):
             # An address is no name to send (RFC 6066 3).
             tls.set_tlsext_host_name(self.host.encode("ascii"))
         if self.session is not None:
@@ -117,11 +112,11 @@ class Client:
 
     def judge(self, tls: SSL.Connection) -> None:
         """Judge the peer by its certificate, or that of the session that was taken up again."""
-        certificate = tls.get_peer_certificate()
-        if certificate is None or certificate.has_expired():
+        try:
+            judge_again(tls.get_peer_certificate(), self.host)
+        except Refused:
             self.session = None
-            raise VerificationError(errors=[])
-        _verify(certificate, self.host)
+            raise
 
     def failed(self) -> None:
         """Where a session was to be taken up again, do without from now on.
@@ -145,34 +140,8 @@ class Client:
 
 def _on_sockets(options: CertificateOptions) -> SSL.Context:
     context: SSL.Context = options.getContext()
-    context.set_options(getattr(SSL, "OP_NO_RENEGOTIATION", 0))
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     if hasattr(context, "clear_mode"):
         # Older ones can do no better than to write record by record.
         context.clear_mode(_PARTIAL_WRITES)
     return context
-
-
-def _judging(host: str) -> _Judge:
-    """What is asked about each certificate of the peer's chain, its own at depth 0.
-
-    What it raises ends the handshake, and is raised from there.
-    """
-
-    def judge(
-        tls: SSL.Connection, certificate: crypto.X509, error: int, depth: int, is_good: int
-    ) -> bool:
-        if is_good and depth == 0:
-            _verify(certificate, host)
-        return bool(is_good)
-
-    return judge
-
-
-def _verify(certificate: crypto.X509, host: str) -> None:
-    wanted: IPAddress_ID | DNS_ID = IPAddress_ID(host) if _is_address(host) else DNS_ID(host)
-    verify_service_identity(extract_patterns(certificate), [wanted], [])
-
-
-def _is_address(host: str) -> bool:
-    return isIPAddress(host) or isIPv6Address(host)

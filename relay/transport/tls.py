@@ -1,7 +1,8 @@
-"""TLS both ways: 1.2 and 1.3 only, with the suites of PS3.15 B.12 (BCP 195, RFC 9325).
+"""TLS both ways: 1.2 and 1.3 only, with the suites of a profile of PS3.15 (BCP 195, RFC 9325).
 
-The contexts are built once, from files that the configuration has checked. A connection that fails
-fails closed: an expired certificate, a wrong host name or a missing client certificate end it.
+Contexts are built from files that the configuration has checked, and not changed afterwards. A
+connection that fails fails closed: an expired certificate, a wrong host name or a missing client
+certificate end it. Nothing here writes keys down, compresses or renegotiates.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from cryptography.x509 import (
     UniformResourceIdentifier,
     load_pem_x509_certificates,
 )
-from OpenSSL import crypto
+from OpenSSL import SSL, crypto
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IOpenSSLClientConnectionCreator,
+    IOpenSSLServerConnectionCreator,
     IProtocol,
     IProtocolFactory,
     IReactorTime,
@@ -31,11 +33,9 @@ from twisted.internet.interfaces import (
     IStreamClientEndpoint,
 )
 from twisted.internet.ssl import (
-    AcceptableCiphers,
     Certificate,
     CertificateOptions,
     TLSVersion,
-    optionsForClientTLS,
     platformTrust,
     trustRootFromCertificates,
 )
@@ -43,50 +43,46 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from relay.config import ClientTLS, ServerTLS
-from relay.transport.securing import Client
-
-SUITES = AcceptableCiphers.fromOpenSSLCipherString("ECDHE+AESGCM")
-"""Of TLS 1.2: ECDHE-{ECDSA,RSA}-AES{128,256}-GCM. Those of TLS 1.3 are all fit."""
+from relay.transport.judging import judging
+from relay.transport.profiles import restrict
+from relay.transport.securing import Client, Server
 
 _NAMES = (DNSName, IPAddress, UniformResourceIdentifier, RFC822Name)
 
-_STRICT: dict[str, Any] = {
-    "raiseMinimumTo": TLSVersion.TLSv1_2,
-    "acceptableCiphers": SUITES,
-}
-
 
 def server_options(tls: ServerTLS) -> CertificateOptions:
-    """The context of a listener; with `client_ca` every caller must show a certificate."""
+    """The context of a listener; with `client_ca` callers are asked for certificates."""
     leaf, chain = _chain(tls.certificate)
-    return CertificateOptions(
+    options = CertificateOptions(
         privateKey=_key(tls.key),
         certificate=leaf,
         extraCertChain=chain,
-        trustRoot=_trust(tls.client_ca) if tls.client_ca is not None else None,
-        **_STRICT,
+        trustRoot=_trust(tls.client_ca) if tls.client_ca is not None and tls.asks else None,
+        raiseMinimumTo=TLSVersion.TLSv1_2,
     )
-
-
-def client_options(tls: ClientTLS, host: str) -> IOpenSSLClientConnectionCreator:
-    """The context towards an upstream whose certificate must be for `host`, or `server_name`."""
-    return optionsForClientTLS(
-        tls.server_name or host,
-        trustRoot=_trusted(tls),
-        extraCertificateOptions={**_STRICT, **_shown(tls)},
-    )
+    context = restrict(options.getContext(), tls.profile)
+    if tls.asks:
+        must = SSL.VERIFY_FAIL_IF_NO_PEER_CERT if tls.client_certificates == "required" else 0
+        context.set_verify(SSL.VERIFY_PEER | must, judging())
+    return options
 
 
 def client_security(tls: ClientTLS, host: str) -> Client:
-    """The same for TLS on the socket; sessions are taken up again."""
+    """The context towards an upstream whose certificate must be for `host`, or `server_name`;
+    sessions are taken up again."""
     options = CertificateOptions(
-        trustRoot=_trusted(tls), enableSessionTickets=True, **_STRICT, **_shown(tls)
+        trustRoot=_trust(tls.ca) if tls.ca is not None else platformTrust(),
+        enableSessionTickets=True,
+        raiseMinimumTo=TLSVersion.TLSv1_2,
+        **_shown(tls),
     )
+    restrict(options.getContext(), tls.profile)
     return Client.of(options, tls.server_name or host)
 
 
-def _trusted(tls: ClientTLS) -> Any:
-    return _trust(tls.ca) if tls.ca is not None else platformTrust()
+def client_options(tls: ClientTLS, host: str) -> IOpenSSLClientConnectionCreator:
+    """The same for TLS in memory."""
+    return InMemory(client_security(tls, host))
 
 
 def _shown(tls: ClientTLS) -> dict[str, Any]:
@@ -104,6 +100,22 @@ class _OverTLS(TLSMemoryBIOFactory):
         """TLS for a protocol, where there is one."""
         inner = self.wrappedFactory.buildProtocol(addr)
         return None if inner is None else TLSMemoryBIOProtocol(self, inner)
+
+
+@implementer(IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator)
+@attrs.define(eq=False)
+class InMemory:
+    """Makes OpenSSL's ends of Twisted's connections, whose bytes go through memory."""
+
+    security: Server | Client
+
+    def clientConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
+        """That of a caller."""
+        return self.security.over(None)
+
+    def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
+        """That of a listener."""
+        return self.security.over(None)
 
 
 def over_tls(

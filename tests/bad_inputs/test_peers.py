@@ -226,12 +226,15 @@ class TLSUpstream(BadInputs):
     @pytest.mark.row(62)
     def test_an_expired_certificate(self):
         line = self.rejected(starts=-2 * DAY, ends=-DAY)
-        self.assertEqual(line, "upstream pacs is out: TLS: certificate verify failed")
+        self.assertEqual(line, "upstream pacs is out: TLS: the certificate has expired")
 
     @pytest.mark.row(62)
     def test_a_certificate_of_tomorrow_or_a_clock_of_yesterday(self):
         line = self.rejected(starts=DAY, ends=2 * DAY)
-        self.assertEqual(line, "upstream pacs is out: TLS: certificate verify failed")
+        self.assertEqual(
+            line,
+            "upstream pacs is out: TLS: the certificate is not valid yet, or a clock is wrong",
+        )
 
     @pytest.mark.row(62)
     def test_the_certificate_of_somebody_else(self):

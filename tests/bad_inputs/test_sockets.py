@@ -240,7 +240,7 @@ class BySockets(LogCase):
     @pytest.mark.row(62)
     def test_an_archives_certificate_that_is_out_of_date(self):
         line = self.rejected(starts=-2 * DAY, ends=-DAY)
-        self.assertEqual(line, "upstream pacs is out: TLS: certificate verify failed")
+        self.assertEqual(line, "upstream pacs is out: TLS: the certificate has expired")
 
     @pytest.mark.row(62)
     def test_an_archives_certificate_of_somebody_else(self):

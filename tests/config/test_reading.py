@@ -189,11 +189,11 @@ def test_every_key_without_a_default_is_missed():
 
 def test_an_unknown_key_is_answered_with_the_known_ones_and_the_nearest():
     document = least() | {"listeners": [], "zzz": 1}
-    document["upstream"]["pacs"] |= {"max_asociations": 16, "tls": {"cafile": "ca.pem"}}
+    document["upstream"]["pacs"] |= {"max_asociations": 16, "tls": {"trusted": "ca.pem"}}
     document["route"][0]["service"] = ["storage"]
     found = mistakes(document)
     assert [(mistake.key, mistake.nearest) for mistake in found] == [
-        ("upstream.pacs.tls.cafile", None),
+        ("upstream.pacs.tls.trusted", None),
         ("upstream.pacs.max_asociations", "max_associations"),
         ("route[0].service", "services"),
         ("listeners", "listener"),

@@ -79,6 +79,11 @@ def test_certificates_need_any_listener_that_asks_where_the_route_is_for_all():
     (found,) = wrong(listener=LISTENERS[1:], route=[{"certificates": ["*"]}])
     assert found.expected == "tls with client_ca there, or no certificates"
     assert wrong(listener=LISTENERS[1:], route=[{}]) == []
+    asks_nobody = {"tls": {**ASKS, "client_certificates": "none"}}
+    (same,) = wrong(listener=[asks_nobody], route=[{"certificates": ["*"]}])
+    assert same.expected == found.expected
+    asks = {"tls": {**ASKS, "client_certificates": "wanted"}}
+    assert wrong(listener=[asks], route=[{"certificates": ["*"]}]) == []
 
 
 @pytest.mark.parametrize("listeners", [["thetre", "wrd"], ["xyz"]])

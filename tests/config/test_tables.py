@@ -134,6 +134,15 @@ def test_workers_are_handed_sockets_which_twisteds_transports_do_not_take_over()
     ]
 
 
+@pytest.mark.parametrize("asked", ["required", "wanted"])
+def test_who_asks_for_certificates_says_whose_are_believed(asked):
+    table = {"certificate": "relay.pem", "key": "relay.key", "client_certificates": asked}
+    found = f'client_certificates: "{asked}" without client_ca, client_ca beside it, or "none"'
+    assert told(ServerTLS, table) == [found]
+    assert told(ServerTLS, {**table, "client_ca": "ca.pem"}) == []
+    assert told(ServerTLS, {**table, "client_certificates": "none"}) == []
+
+
 @pytest.mark.parametrize(
     "table",
     [

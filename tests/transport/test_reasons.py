@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from OpenSSL import SSL
-from service_identity import VerificationError
 from twisted.internet.error import (
     ConnectBindError,
     ConnectError,
@@ -19,6 +18,7 @@ from twisted.internet.error import (
 )
 from twisted.python.failure import Failure
 
+from relay.transport.judging import OTHER_HOST, Refused
 from relay.transport.reasons import describe
 
 QUEUE = [("SSL routines", "", "tlsv1 alert unknown ca"), ("SSL routines", "", "shutting down")]
@@ -34,7 +34,7 @@ QUEUE = [("SSL routines", "", "tlsv1 alert unknown ca"), ("SSL routines", "", "s
             "connection failed: Connection timed out",
         ),
         (DNSLookupError("CANARY"), "host name not found"),
-        (VerificationError(errors=[]), "TLS: the certificate is for another host name"),
+        (Refused(OTHER_HOST), "TLS: the certificate is for another host name"),
         (ConnectionDone(), "connection closed"),
         (ConnectionLost(), "connection lost"),
         (ConnectionAborted(), "connection lost"),

@@ -20,6 +20,7 @@ from twisted.internet.interfaces import ISSLTransport
 from zope.interface import directlyProvides
 
 from relay.config import ClientTLS, ServerTLS
+from relay.transport.profiles import FFDHE2048, MODIFIED, SUITES
 from relay.transport.reasons import describe
 from relay.transport.tls import names_shown
 from tests.transport.tls_bed import (
@@ -56,6 +57,26 @@ UNFIT = [
 ]
 """CBC, no forward secrecy, no encryption, or not of that list."""
 
+FIT_FOR_OLD = {
+    "ECDHE-RSA-CHACHA20-POLY1305": RSA,
+    "ECDHE-ECDSA-CHACHA20-POLY1305": ECDSA,
+    "DHE-RSA-AES128-GCM-SHA256": RSA,
+    "DHE-RSA-AES256-GCM-SHA384": RSA,
+}
+"""What PS3.15 B.13 has beside these, for peers that have nothing better."""
+
+UNFIT_EVER = [
+    "ECDHE-RSA-AES128-SHA",
+    "ECDHE-RSA-AES256-SHA384",
+    "DHE-RSA-AES128-SHA256",
+    "DHE-RSA-AES128-CCM8",
+    "AES128-GCM-SHA256",
+    "AES128-SHA",
+    "NULL-SHA256",
+]
+
+STRANGER = "the certificate is of an authority that is not believed"
+
 
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory) -> Pki:
@@ -85,7 +106,9 @@ def why(ends: Ends) -> tuple[str, str]:
     return describe(ends.server.why_lost), describe(ends.client.why_lost)
 
 
-def of(suites: str, first: int, last: int, tls: ServerTLS | None = None) -> Plain:
+def of(
+    suites: str, first: int, last: int, tls: ServerTLS | None = None, with_group: bool = False
+) -> Plain:
     """A peer of these suites and versions, and of no others, with this certificate."""
 
     def prepare(made: SSL.Context) -> None:
@@ -95,13 +118,17 @@ def of(suites: str, first: int, last: int, tls: ServerTLS | None = None) -> Plai
         if tls is not None:
             made.use_certificate_chain_file(str(tls.certificate))
             made.use_privatekey_file(str(tls.key))
+        if tls is not None and with_group:
+            group = tls.key.with_suffix(".group")
+            group.write_bytes(FFDHE2048)
+            made.load_tmp_dh(str(group))
 
     return Plain(context(prepare))
 
 
-def only(suite: str, tls: ServerTLS | None = None) -> Plain:
-    """A peer of TLS 1.2 with one suite."""
-    return of(suite, SSL.TLS1_2_VERSION, SSL.TLS1_2_VERSION, tls)
+def only(suite: str, tls: ServerTLS | None = None, with_group: bool = False) -> Plain:
+    """A peer of TLS 1.2 with one suite; for DHE a server needs a group."""
+    return of(suite, SSL.TLS1_2_VERSION, SSL.TLS1_2_VERSION, tls, with_group)
 
 
 def of_old(tls: ServerTLS | None = None) -> Plain:
@@ -195,14 +222,60 @@ def test_an_unfit_suite_is_refused_both_ways_though_others_would_talk(by, pki, s
     assert by.meet(server, by.client(believing(pki), HOST)).have_nothing
 
 
+@pytest.mark.parametrize(("suite", "kind"), [*FIT.items(), *FIT_FOR_OLD.items()])
+def test_the_modified_profile_has_suites_for_old_peers_both_ways(by, pki, suite, kind):
+    tls = attrs.evolve(pki.server(kind=kind), profile=MODIFIED)
+    assert by.meet(by.server(tls), only(suite)).tls.get_cipher_name() == suite
+    client = by.client(attrs.evolve(believing(pki), profile=MODIFIED), HOST)
+    ends = by.meet(only(suite, tls, with_group=True), client)
+    assert ends.have_talked
+    assert ends.tls.get_cipher_name() == suite
+
+
+@pytest.mark.parametrize("suite", FIT_FOR_OLD)
+def test_the_usual_profile_does_without_them(by, pki, suite):
+    tls = pki.server(kind=FIT_FOR_OLD[suite])
+    assert by.meet(by.server(tls), only(suite)).have_nothing
+    server = only(suite, tls, with_group=True)
+    assert by.meet(server, by.client(believing(pki), HOST)).have_nothing
+
+
+@pytest.mark.parametrize("suite", UNFIT_EVER)
+def test_what_is_retired_is_off_in_the_modified_profile_too(by, pki, suite):
+    tls = attrs.evolve(pki.server(kind=RSA), profile=MODIFIED)
+    server = only(suite, tls, with_group=True)
+    assert by.meet(server, only(suite)).have_talked
+    ends = by.meet(by.server(tls), only(suite))
+    assert ends.have_nothing
+    assert why(ends)[0] == "TLS: no shared cipher"
+    client = by.client(attrs.evolve(believing(pki), profile=MODIFIED), HOST)
+    assert by.meet(server, client).have_nothing
+
+
+@pytest.mark.parametrize("profile", SUITES)
+def test_both_profiles_prefer_tls_1_3(by, pki, profile):
+    server = by.server(attrs.evolve(pki.server(), profile=profile))
+    ends = by.meet(server, by.client(attrs.evolve(believing(pki), profile=profile), HOST))
+    assert ends.tls.get_protocol_version_name() == "TLSv1.3"
+
+
+@pytest.mark.parametrize("profile", SUITES)
+def test_tls_1_1_is_refused_with_each_profile(by, pki, profile):
+    ends = by.meet(by.server(attrs.evolve(pki.server(kind=RSA), profile=profile)), of_old())
+    assert ends.have_nothing
+
+
 # whom an upstream is believed to be
 
 
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
-        ({"starts": -2 * DAY, "ends": -DAY}, "TLS: certificate verify failed"),
-        ({"starts": DAY, "ends": 2 * DAY}, "TLS: certificate verify failed"),
+        ({"starts": -2 * DAY, "ends": -DAY}, "TLS: the certificate has expired"),
+        (
+            {"starts": DAY, "ends": 2 * DAY},
+            "TLS: the certificate is not valid yet, or a clock is wrong",
+        ),
         ({"name": "elsewhere.example.org"}, "TLS: the certificate is for another host name"),
     ],
     ids=["expired", "not yet valid", "wrong host name"],
@@ -216,7 +289,7 @@ def test_an_upstreams_certificate_that_is_no_good_is_refused(by, pki, how, reaso
 def test_an_authority_that_nobody_named_is_not_believed(by, pki, other_pki):
     ends = by.meet(by.server(other_pki.server()), by.client(believing(pki), HOST))
     assert ends.have_nothing
-    assert why(ends)[1] == "TLS: certificate verify failed"
+    assert why(ends)[1] == f"TLS: {STRANGER}"
 
 
 def test_without_an_authority_named_the_platforms_are_believed_and_not_all(by, pki):
@@ -226,9 +299,9 @@ def test_without_an_authority_named_the_platforms_are_believed_and_not_all(by, p
 # whom a caller has to be
 
 
-def asking(by: By, pki: Pki) -> Any:
+def asking(by: By, pki: Pki, how: str = "required") -> Any:
     """A listener that lets in who has a certificate from here."""
-    return by.server(attrs.evolve(pki.server(), client_ca=pki.ca))
+    return by.server(attrs.evolve(pki.server(), client_ca=pki.ca, client_certificates=how))
 
 
 def test_a_caller_with_a_certificate_gets_through(by, pki):
@@ -244,21 +317,57 @@ def test_a_caller_without_a_certificate_does_not(by, pki):
 
 
 @pytest.mark.parametrize(
-    "how",
-    [{"starts": -2 * DAY, "ends": -DAY}, {"starts": DAY, "ends": 2 * DAY}],
+    ("how", "said", "told"),
+    [
+        (
+            {"starts": -2 * DAY, "ends": -DAY},
+            "the certificate has expired",
+            "certificate expired",
+        ),
+        (
+            {"starts": DAY, "ends": 2 * DAY},
+            "the certificate is not valid yet, or a clock is wrong",
+            "bad certificate",
+        ),
+    ],
     ids=["old", "new"],
 )
-def test_a_caller_whose_certificate_is_out_of_date_does_not(by, pki, how):
+def test_a_caller_whose_certificate_is_out_of_date_does_not(by, pki, how, said, told):
     ends = by.meet(asking(by, pki), by.client(pki.client(**how), HOST))
     assert ends.server.heard == b""
-    assert why(ends)[0] == "TLS: certificate verify failed"
+    assert why(ends)[0] == f"TLS: {said}"
+    # The caller is told by OpenSSL's own alert for it.
+    assert why(ends)[1].endswith(f"alert {told}")
 
 
 def test_a_caller_with_a_certificate_from_elsewhere_does_not(by, pki, other_pki):
     tls = attrs.evolve(other_pki.client(), ca=pki.ca)
     ends = by.meet(asking(by, pki), by.client(tls, HOST))
     assert ends.server.heard == b""
-    assert why(ends)[0] == "TLS: certificate verify failed"
+    assert why(ends)[0] == f"TLS: {STRANGER}"
+
+
+def test_a_certificate_that_is_wanted_may_be_left_out(by, pki):
+    assert by.meet(asking(by, pki, "wanted"), by.client(believing(pki), HOST)).have_talked
+
+
+def test_a_certificate_that_is_wanted_and_shown_is_known_by_its_names(by, pki):
+    ends = by.meet(asking(by, pki, "wanted"), by.client(pki.client("ct1.example.org"), HOST))
+    assert ends.have_talked
+    assert names_shown(ends.server.transport) == ("ct1.example.org",)
+
+
+def test_a_certificate_that_is_wanted_has_to_be_good(by, pki, other_pki):
+    tls = attrs.evolve(other_pki.client(), ca=pki.ca)
+    ends = by.meet(asking(by, pki, "wanted"), by.client(tls, HOST))
+    assert ends.server.heard == b""
+    assert why(ends)[0] == f"TLS: {STRANGER}"
+
+
+def test_a_certificate_that_is_not_wanted_is_not_asked_for(by, pki):
+    ends = by.meet(asking(by, pki, "none"), by.client(pki.client("ct1.example.org"), HOST))
+    assert ends.have_talked
+    assert names_shown(ends.server.transport) == ()
 
 
 def test_the_names_of_a_callers_certificate_are_known(by, pki):
