@@ -17,10 +17,11 @@ MISSING = {34}
 
 
 def marked(source: str) -> Iterator[int]:
-    """The rows that a module's tests are marked with."""
+    """The rows that a module's tests are marked with, in so many words."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == MARK:
-            yield from (ast.literal_eval(each) for each in node.args)
+            values = (each.value for each in node.args if isinstance(each, ast.Constant))
+            yield from (each for each in values if isinstance(each, int))
 
 
 def proved() -> set[int]:

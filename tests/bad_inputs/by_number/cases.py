@@ -1,0 +1,25 @@
+"""A case of a bad input: the row that it is of, and what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import attrs
+
+from tests.bad_inputs.by_number.loopback import Loopback
+
+
+@attrs.frozen
+class Case:
+    """What `act` does to a relay, and asserts of it, is of this row of docs/bad-inputs.md.
+
+    It may be done again and again. `relay` are lines of the relay's own table, `count` archives are
+    behind it, and `tls` says on which transport it makes sense: None on both.
+    """
+
+    row: int
+    what: str
+    act: Callable[[Loopback], None]
+    relay: str = ""
+    count: int = 1
+    tls: bool | None = None
