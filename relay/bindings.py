@@ -24,6 +24,7 @@ from relay.policy.routing import Route
 from relay.policy.showing import ShowCalled, Showing
 from relay.upstream.limits import Limits
 from relay.upstream.rules import Place, PoolRules
+from relay.wire.bounds import Bounds
 from relay.wire.user_information import UserIdentityRQ
 
 USERNAME = 1
@@ -148,6 +149,11 @@ def patience(listener: config.Listener) -> Patience:
         listener.stall_timeout,
         listener.idle_timeout,
     )
+
+
+def bounds(listener: config.Listener) -> Bounds:
+    """What a listener's callers may say."""
+    return Bounds(listener.max_contexts, listener.max_items, listener.max_command)
 
 
 def _set(names: tuple[str, ...] | None) -> frozenset[str] | None:

@@ -262,6 +262,7 @@ class Front:
             maximum=each.max_pdu,
             enter=own.enter,
             window=each.max_operations,
+            bounds=bindings.bounds(each),
             identities=None if users is None else Credentials.of(users, self.reactor),
         )
         patience = bindings.patience(each)

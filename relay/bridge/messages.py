@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 import attrs
 
-from relay.wire.command import COMMAND_SET_MAXIMUM
+from relay.wire.bounds import BOUNDS, Bounds
 from relay.wire.errors import AbortReason, AbortSource, ProtocolError
 from relay.wire.reader import Fragments
 
@@ -24,6 +24,7 @@ class Expect(Enum):
 class Assembler:
     """Holds a command set until it is complete, and holds the sender to the order of messages."""
 
+    bounds: Bounds = BOUNDS
     expect: Expect = Expect.COMMAND
     context_id: int = 0
     _command: bytearray = attrs.field(factory=bytearray, repr=False)
@@ -38,13 +39,13 @@ class Assembler:
 
         The caller sets `expect` once it knows whether a dataset follows. ProtocolError (2,5) for
         one where a dataset is due or with another context in the middle, (0,0) for one longer than
-        `COMMAND_SET_MAXIMUM`.
+        `max_command` of its bounds.
         """
         if self.expect is Expect.DATASET or self._is_other(fragments):
             raise _out_of_order("a command fragment", fragments)
-        if len(self._command) + fragments.size > COMMAND_SET_MAXIMUM:
+        if len(self._command) + fragments.size > self.bounds.max_command:
             raise ProtocolError(
-                f"a command set of more than {COMMAND_SET_MAXIMUM} bytes",
+                f"a command set of more bytes than max_command, {self.bounds.max_command}",
                 AbortReason.NOT_SPECIFIED,
                 AbortSource.SERVICE_USER,
             )

@@ -11,6 +11,7 @@ from relay.bridge.lane import Lane
 from relay.bridge.messages import Assembler, Expect
 from relay.bridge.ports import Sink, Source
 from relay.bridge.pressure import Valve
+from relay.wire.bounds import BOUNDS, Bounds
 from relay.wire.errors import AbortReason, ProtocolError
 from relay.wire.negotiation import Context
 from relay.wire.reader import Fragments
@@ -28,9 +29,15 @@ class Party:
     """The message whose dataset is coming in."""
 
     @classmethod
-    def of(cls, source: Source, sink: Sink, contexts: Mapping[int, Context]) -> Party:
-        """The party at an association that is both source and sink."""
-        return cls(Valve(source), Lane(sink), contexts)
+    def of(
+        cls,
+        source: Source,
+        sink: Sink,
+        contexts: Mapping[int, Context],
+        bounds: Bounds = BOUNDS,
+    ) -> Party:
+        """The party at an association that is both source and sink, and keeps to `bounds`."""
+        return cls(Valve(source), Lane(sink), contexts, Assembler(bounds))
 
     @property
     def is_idle(self) -> bool:

@@ -35,6 +35,7 @@ from relay.bridge.ports import (
 from relay.policy.admission import IDENTITY_REFUSED, UNAVAILABLE, judge
 from relay.policy.planning import COMMITMENT, Directory, Plan
 from relay.policy.routing import Caller, Way
+from relay.wire.bounds import BOUNDS, Bounds
 from relay.wire.errors import AbortReason, AbortSource, ProtocolError
 from relay.wire.negotiation import LONGEST_USER_INFORMATION, Answer, Offer, acceptance, window
 from relay.wire.pdu import AssociateAC, AssociateRJ, AssociateRQ
@@ -53,7 +54,7 @@ class Rules:
     it is to be rejected where there is no room for it.
     `window` is the most operations that a caller may have outstanding, if it asks for more than
     one. `registers` are those of all listeners together. With `identities` a caller has to show who
-    its user is, and that is not passed on.
+    its user is, and that is not passed on. `bounds` are what a caller may say.
     """
 
     directory: Directory
@@ -63,6 +64,7 @@ class Rules:
     registers: Registers = attrs.field(factory=Registers)
     window: int = 1
     identities: Identities | None = None
+    bounds: Bounds = BOUNDS
 
 
 @attrs.define(eq=False)
@@ -88,7 +90,7 @@ class Session:
     _over: bool = False
 
     def __attrs_post_init__(self) -> None:
-        self.party = Party.of(self.downstream, self.downstream, {})
+        self.party = Party.of(self.downstream, self.downstream, {}, self.rules.bounds)
 
     @property
     def is_idle(self) -> bool:

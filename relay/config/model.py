@@ -114,7 +114,7 @@ class Listener:
     user of that file (PS3.7 D.3.3.7), whose identity is not passed on.
 
     `max_operations` is for callers that negotiate an asynchronous operations window, of PS3.7
-    D.3.3.3.
+    D.3.3.3. The keys from `max_contexts` on bound what a caller may say (relay.wire.bounds).
     """
 
     endpoint: Annotated[str, Outside.ENDPOINT]
@@ -128,6 +128,9 @@ class Listener:
     max_operations: int = attrs.field(default=4, validator=values.operations)
     name: str | None = attrs.field(default=None, validator=values.listener_name)
     credentials: Annotated[Path, Outside.USERS] | None = None
+    max_contexts: int = attrs.field(default=128, validator=values.contexts)
+    max_items: int = attrs.field(default=16_384, validator=values.items)
+    max_command: int = attrs.field(default=65_536, validator=values.command_length)
 
 
 @attrs.frozen

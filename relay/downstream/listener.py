@@ -62,7 +62,7 @@ class Listener(Factory):
         session = Session(association, self.upstreams, self.rules, self.clock, ended)
         if entry in REJECTIONS:
             turn_away(session, REJECTIONS[entry])
-        association.begin(session, self.rules.maximum)
+        association.begin(session, self.rules.maximum, self.rules.bounds)
         self.connections.add(association)
         return association
 

@@ -22,6 +22,7 @@ from relay.policy.routing import Origin
 from relay.transport.association import AssociationProtocol
 from relay.transport.reasons import describe
 from relay.transport.tls import names_shown
+from relay.wire.bounds import Bounds
 from relay.wire.errors import AbortReason, AbortSource
 from relay.wire.pdu import AssociateAC, AssociateRJ, AssociateRQ
 
@@ -71,10 +72,11 @@ class DownstreamAssociation(AssociationProtocol):
         self._received = 0
         self._is_paused = self._is_excused = False
 
-    def begin(self, session: Session, maximum: int) -> None:
-        """Say whose association it is, and the maximum length to announce, in bytes."""
+    def begin(self, session: Session, maximum: int, bounds: Bounds) -> None:
+        """Say whose association it is, the maximum length to announce, in bytes, and what the
+        caller may say."""
         self.session = session
-        self.start(session, maximum, is_requestor=False)
+        self.start(session, maximum, is_requestor=False, bounds=bounds)
 
     # from the transport
 

@@ -26,6 +26,7 @@ from zope.interface import implementer
 
 from relay.transport.outlet import Outlet, outlet
 from relay.transport.turn import TURN
+from relay.wire.bounds import BOUNDS, Bounds
 from relay.wire.reader import Buffer, Fragments
 from relay.wire.state import State
 from relay.wire.upperlayer import ServiceUser, UpperLayer
@@ -89,10 +90,17 @@ class AssociationProtocol(Protocol):
         self._gathered: list[Buffer] = []
         self._size = 0
 
-    def start(self, user: AssociationUser, maximum: int, is_requestor: bool) -> None:
-        """Say who uses the association, and the maximum length to announce, in bytes."""
+    def start(
+        self,
+        user: AssociationUser,
+        maximum: int,
+        is_requestor: bool,
+        bounds: Bounds = BOUNDS,
+    ) -> None:
+        """Say who uses the association, the maximum length to announce, in bytes, and what the peer
+        may say."""
         self._user = user
-        self.layer = UpperLayer(user, self, maximum, is_requestor)
+        self.layer = UpperLayer(user, self, maximum, is_requestor, bounds)
 
     # from the transport
 

@@ -16,7 +16,9 @@ import attrs
 
 from relay.wire.errors import ProtocolError
 
-_HEADER = Struct(">BxH")
+ITEM_HEADER = Struct(">BxH")
+"""Type and length in front of every item (PS3.8 9.3.1)."""
+
 _US = Struct(">H")
 
 
@@ -52,7 +54,7 @@ class ContextResult(IntEnum):
 
 def item(kind: ItemType, body: bytes) -> bytes:
     """An item with its four-byte header."""
-    return _HEADER.pack(kind, len(body)) + body
+    return ITEM_HEADER.pack(kind, len(body)) + body
 
 
 def items(body: bytes) -> Iterator[tuple[int, bytes]]:
@@ -61,7 +63,7 @@ def items(body: bytes) -> Iterator[tuple[int, bytes]]:
     while at < len(body):
         if at + 4 > len(body):
             raise ProtocolError("an item header is cut off by the end of its parent")
-        kind, length = _HEADER.unpack_from(body, at)
+        kind, length = ITEM_HEADER.unpack_from(body, at)
         at += 4
         if at + length > len(body):
             raise ProtocolError(f"item {kind:02X}H is longer than its parent")

@@ -49,6 +49,9 @@ APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _HEADER = Struct(">BxL")
 _ASSOCIATE = Struct(">H2x16s16s32s")
 
+ASSOCIATE_FIXED_LENGTH = _ASSOCIATE.size
+"""Bytes between an A-ASSOCIATE PDU's header and its items (PS3.8 tables 9-11 and 9-17)."""
+
 
 class PDUType(IntEnum):
     """PDU types (PS3.8 9.3.2 to 9.3.8)."""

@@ -23,6 +23,7 @@ from typing import TypeAlias
 
 import attrs
 
+from relay.wire.bounds import BOUNDS, Bounds
 from relay.wire.errors import AbortReason, ProtocolError
 from relay.wire.pdu import (
     BODY_MAXIMUM,
@@ -137,12 +138,13 @@ class Reader:
     """The reading half of one association.
 
     `maximum` is the maximum length that was announced to the peer, in bytes: a longer P-DATA-TF is
-    a ProtocolError.
+    a ProtocolError. What an A-ASSOCIATE PDU may hold is in `bounds`.
     """
 
     maximum: int
     is_established: bool = False
     """Once it is, an A-ASSOCIATE PDU is out of place: a long one is not gathered to see that."""
+    bounds: Bounds = BOUNDS
     _data: bytes = attrs.field(default=b"", repr=False)
     _at: int = 0
     _held: bytearray = attrs.field(factory=bytearray, repr=False)
@@ -220,7 +222,9 @@ class Reader:
         start, self._at = self._at + PDU_HEADER_LENGTH, self._at + whole
         body = self._data[start : self._at]
         if kind == PDUType.ASSOCIATE_RQ:
-            return REQUESTS.decode(body)
+            return REQUESTS.decode(body, self.bounds)
+        if kind == PDUType.ASSOCIATE_AC:
+            self.bounds.measure(body)
         return DECODERS[kind].decode(body)
 
     def _malformed_abort(self) -> Abort:

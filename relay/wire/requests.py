@@ -15,6 +15,7 @@ from hashlib import blake2b
 
 import attrs
 
+from relay.wire.bounds import BOUNDS, Bounds, Extent
 from relay.wire.pdu import AssociateRQ
 
 MOST_BYTES = 1024 * 1024
@@ -22,34 +23,44 @@ MOST_BYTES = 1024 * 1024
 and a dozen times at worst. A large request has some ten thousand."""
 
 
+@attrs.frozen
+class _Known:
+    """A request, the bytes that it had, and how much was in them."""
+
+    request: AssociateRQ
+    size: int
+    extent: Extent
+
+
 @attrs.define(eq=False)
 class Requests:
     """Decodes requests, and remembers `most` bytes of them: those that came last."""
 
     most: int = MOST_BYTES
-    _known: OrderedDict[bytes, tuple[AssociateRQ, int]] = attrs.field(
-        factory=OrderedDict, repr=False
-    )
+    _known: OrderedDict[bytes, _Known] = attrs.field(factory=OrderedDict, repr=False)
     _size: int = 0
 
-    def decode(self, body: bytes) -> AssociateRQ:
-        """The request with this body; ProtocolError as `AssociateRQ.decode` says."""
+    def decode(self, body: bytes, bounds: Bounds = BOUNDS) -> AssociateRQ:
+        """The request with this body; ProtocolError where it is beyond `bounds`, and as
+        `AssociateRQ.decode` says."""
         digest = blake2b(body).digest()
         known = self._known.get(digest)
         if known is not None:
+            bounds.check(known.extent)
             self._known.move_to_end(digest)
-            return known[0]
+            return known.request
+        extent = bounds.measure(body)
         request = AssociateRQ.decode(body)
         if request.user_information.user_identity is None:
-            self._keep(digest, request, len(body))
+            self._keep(digest, _Known(request, len(body), extent))
         return request
 
-    def _keep(self, digest: bytes, request: AssociateRQ, size: int) -> None:
-        self._known[digest] = (request, size)
-        self._size += size
+    def _keep(self, digest: bytes, known: _Known) -> None:
+        self._known[digest] = known
+        self._size += known.size
         while self._size > self.most:
-            _, (_, gone) = self._known.popitem(last=False)
-            self._size -= gone
+            _, gone = self._known.popitem(last=False)
+            self._size -= gone.size
 
 
 REQUESTS = Requests()

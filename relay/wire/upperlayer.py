@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import attrs
 
+from relay.wire.bounds import BOUNDS, Bounds
 from relay.wire.errors import AbortReason, AbortSource, ProtocolError
 from relay.wire.pdu import (
     DEFAULT_MAXIMUM_LENGTH,
@@ -117,13 +118,14 @@ def peer_maximum(information: UserInformation) -> int:
 class UpperLayer:
     """One association's provider.
 
-    `maximum` is the maximum length that this side announces, in bytes.
+    `maximum` is the maximum length that this side announces, in bytes; `bounds` are the peer's.
     """
 
     user: ServiceUser
     carrier: Carrier
     maximum: int
     is_requestor: bool = False
+    bounds: Bounds = BOUNDS
     machine: Machine = attrs.field(init=False)
     reader: Reader = attrs.field(init=False)
     writer: Writer = attrs.field(init=False)
@@ -136,7 +138,7 @@ class UpperLayer:
 
     def __attrs_post_init__(self) -> None:
         self.machine = Machine(self.is_requestor)
-        self.reader = Reader(self.maximum)
+        self.reader = Reader(self.maximum, bounds=self.bounds)
         self.writer = Writer(DEFAULT_MAXIMUM_LENGTH)
 
     @property

@@ -15,8 +15,10 @@ from relay.wire.pdu import AssociateRJ
 from tests.bad_inputs.case import (
     CALLED_UNKNOWN,
     CALLING_UNKNOWN,
+    INVALID_PARAMETER,
     NO_ASSOCIATION,
     TOO_MANY,
+    TRY_AGAIN,
     BadInputs,
     allocating_at_most,
     is_the_relays,
@@ -31,6 +33,7 @@ from tests.peers import (
     STORE,
     Caller,
     Message,
+    acceptance,
     associate_rq,
     context_item,
     find,
@@ -241,6 +244,41 @@ class Requests(BadInputs):
         rounds(400)
         self.assertLess(allocated() - first, 20_000)
         self.assertEqual(alive(), before)
+
+    @pytest.mark.row(19)
+    def test_a_request_of_more_items_than_any_has_a_use_for(self):
+        request = associate_rq(more_items=item(0x77, b"") * 250_000)
+        with allocating_at_most(4 * len(request)):
+            caller = self.stranger(request)
+        self.assertAnswered(caller, NO_ASSOCIATION)
+        self.assertIn("more items and sub-items than max_items, 16384", self.lines()[0])
+
+    @pytest.mark.row(19, 59)
+    def test_an_answer_of_more_items_than_any_has_a_use_for(self):
+        many = item(0x77, b"") * 20_000
+        self.archive.script.associate = lambda request: acceptance(request, many)
+        self.assertEqual(self.asked(), TRY_AGAIN)
+        self.assertEqual(self.archive.heard[-1], INVALID_PARAMETER)
+        self.assertTrue(any("max_items, 16384" in line for line in self.lines("warn")))
+
+
+class Narrow(BadInputs):
+    listener = "max_contexts = 6\nmax_items = 27"
+
+    @pytest.mark.row(19)
+    def test_a_request_of_one_context_more_than_may_be(self):
+        contexts = proposals() + context_item(99, VERIFICATION, IMPLICIT_LITTLE_ENDIAN)
+        self.assertAnswered(self.stranger(associate_rq(contexts)), NO_ASSOCIATION)
+        why = "192.0.2.7: not an association: more presentation contexts than max_contexts, 6"
+        self.assertEqual(self.lines(), [why])
+
+    @pytest.mark.row(19)
+    def test_a_request_of_one_item_more_than_may_be(self):
+        self.assertAccepted()
+        request = associate_rq(user_items=item(0x54, b"\x00\x031.2\x01\x01"))
+        self.assertAnswered(self.stranger(request), NO_ASSOCIATION)
+        why = "192.0.2.7: not an association: more items and sub-items than max_items, 27"
+        self.assertEqual(self.lines()[1:], [why])
 
 
 class OneRoom(BadInputs):

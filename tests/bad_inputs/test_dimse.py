@@ -94,6 +94,21 @@ class Order(BadInputs):
             self.assertEqual(caller.since(), [])
         self.assertAnswered(self.bed.say(caller, p_data(pdv(STORE, 1, b"x"))), Abort(0, 0))
 
+    @pytest.mark.row(37, 59)
+    def test_a_command_set_of_an_archive_that_never_ends(self):
+        self.archive.script.answer = lambda message: None
+        caller = self.hurt(find(b"identifier"))
+        (archive,) = self.archive.open
+        archive.say(p_data(pdv(FIND, 1, bytes(8192))) * (COMMAND_SET_MAXIMUM // 8192 + 1))
+        self.network.settle()
+        self.assertEqual(archive.heard[-1], Abort(0, 0))
+        answer = succeed(self.archive.messages[-1])
+        assert answer is not None
+        self.archive.open[0].say(answer)
+        self.network.settle()
+        self.assertTold(caller, ("C_FIND_RSP", 1, 0))
+        self.bed.release(caller)
+
     @pytest.mark.row(70)
     def test_a_second_request_without_a_window_for_it(self):
         self.archive.script.answer = lambda message: None
@@ -150,6 +165,20 @@ class Order(BadInputs):
         self.assertEqual(self.archive.messages[0].dataset, b"pixels")
         self.bed.release(caller)
         self.assertIn("1 idle, 0 leased", repr(keeper))
+
+
+class Brief(BadInputs):
+    listener = "max_command = 1024"
+
+    @pytest.mark.row(37)
+    def test_a_command_set_that_is_longer_than_may_be(self):
+        longest = store_command() + element(0x0008, 0x0058, bytes(1016 - len(store_command())))
+        caller = self.hurt(said(STORE, longest, b"pixels"))
+        self.assertTold(caller, STORED)
+        self.bed.release(caller)
+        begun = p_data(pdv(STORE, 1, longest)) + p_data(pdv(STORE, 3, b"x"))
+        self.assertAnswered(self.hurt(begun), Abort(0, 0))
+        self.assertIn("more bytes than max_command, 1024", self.lines()[-1])
 
 
 class Commands(BadInputs):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.bridge.messages import Assembler, Expect
+from relay.wire.bounds import Bounds
 from relay.wire.command import COMMAND_SET_MAXIMUM
 from relay.wire.errors import AbortReason, AbortSource, ProtocolError
 from relay.wire.reader import COMMAND, LAST
@@ -81,6 +82,15 @@ def test_a_command_set_of_the_maximum_is_read_and_one_byte_more_is_refused():
     too_long = fragments(COMMAND, longest + b"\0")
     answer = out_of_order(assembler, assembler.command, too_long)
     assert answer == (AbortSource.SERVICE_USER, AbortReason.NOT_SPECIFIED)
+
+
+def test_a_bound_that_is_set_holds_in_the_place_of_the_maximum():
+    assembler = Assembler(Bounds(max_command=10))
+    assert assembler.command(fragments(COMMAND, b"COMMA")) is None
+    assert assembler.command(fragments(COMMAND | LAST, b"ND SE")) == b"COMMAND SE"
+    assert assembler.command(fragments(COMMAND, b"COMMAND SE")) is None
+    with pytest.raises(ProtocolError, match="max_command, 10"):
+        assembler.command(fragments(COMMAND | LAST, b"T"))
 
 
 @pytest.mark.row(37)

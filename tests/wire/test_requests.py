@@ -93,7 +93,7 @@ def test_never_more_is_remembered_than_the_bound(callers):
     requests = Requests(most=3 * len(bodies[0]))
     for number in callers:
         requests.decode(bodies[number])
-        sizes = [size for _, size in requests._known.values()]
+        sizes = [each.size for each in requests._known.values()]
         assert sum(sizes) == requests._size <= requests.most
 
 
