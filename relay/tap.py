@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -61,11 +62,21 @@ def makeService(options: Options) -> IService:
 
     relay = _relay(reactor, options.configuration)
     read = partial(load, options.path)
-    service = MultiService()
+    service = _services(options, options.configuration)
     service.addService(relay)
     service.addService(Reloading(reactor, relay, options.configuration, read))
     settle()
     return service
+
+
+def _services(options: Options, configuration: Configuration) -> MultiService:
+    """For all that there is: with twistd's own log, or as the configuration wants it."""
+    twistd: Mapping[str, Any] = options.parent or {}
+    if configuration.log.format == "text" or twistd.get("logger"):
+        return MultiService()
+    from relay.logs import Logged, observer
+
+    return Logged(partial(observer, twistd))
 
 
 def _relay(reactor: Any, configuration: Configuration) -> Any:

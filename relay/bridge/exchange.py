@@ -175,6 +175,7 @@ class Exchange:
         party.assembler.expect = Expect.EITHER
         party.incoming = None
         self.outcome.failed += 1
+        self.outcome.told(Status.MISTYPED_ARGUMENT)
         party.lane.enter(Delivery(answer, ended=True, valve=party.valve), context_id)
 
     def _window_of(self, invoker: Party) -> Window:
@@ -227,7 +228,9 @@ class Exchange:
         is_final = not command.pending
         operation.answer_by(delivery)
         if is_final:
+            assert command.status is not None
             operation.response = delivery
+            self.outcome.told(command.status)
         else:
             operation.has_pending = True
         if operation.invoker is self.caller:
@@ -339,6 +342,7 @@ class Exchange:
     def refuse(self, operation: Operation, status: Status) -> None:
         """Answer `operation` with `status`, once the whole request has come in."""
         self.outcome.failed += 1
+        self.outcome.told(status)
         operation.is_refused = True
         operation.end()
         invoker = operation.invoker

@@ -10,6 +10,12 @@ import attrs
 MOST_NOTES = 4
 """Reasons that one crossing may have in the log."""
 
+MOST_STATUSES = 16
+"""Different ones that one crossing may have in the log; an archive chooses them."""
+
+OTHER_STATUSES = 0xFFFF
+"""Where those are counted that were too many: no service has this one (PS3.7 Annex C)."""
+
 
 class End(Enum):
     """How a downstream association ended."""
@@ -27,17 +33,19 @@ class Outcome:
     """Counts of one crossing.
 
     `operations` counts by command field, as it completed; `failed` those that the relay itself had
-    to answer or abort. Bytes are of datasets, in the direction from (`up`) and to (`down`) the
-    caller. `resent` counts how often an operation was sent again after an upstream had failed,
-    `ambiguous` how often that one may have performed it all the same. `odd` counts datasets of odd
-    length, which no DICOM encoding has. `notes` say why operations failed for which there was
-    nobody.
+    to answer or abort; `statuses` counts by DIMSE status, as they were told, the relay's own
+    included, save for those that say that more follows. Bytes are of datasets, in the direction
+    from (`up`) and to (`down`) the caller. `resent` counts how often an operation was sent again
+    after an upstream had failed, `ambiguous` how often that one may have performed it all the same.
+    `odd` counts datasets of odd length, which no DICOM encoding has. `notes` say why operations
+    failed for which there was nobody.
     """
 
     calling: str = ""
     called: str = ""
     upstreams: list[str] = attrs.field(factory=list)
     operations: Counter[int] = attrs.field(factory=Counter)
+    statuses: dict[int, int] = attrs.field(factory=dict)
     failed: int = 0
     resent: int = 0
     ambiguous: int = 0
@@ -52,6 +60,12 @@ class Outcome:
         """Note why an operation failed; so many reasons, and each once."""
         if len(self.notes) < MOST_NOTES:
             self.notes[why] = None
+
+    def told(self, status: int) -> None:
+        """Count a status that somebody was told."""
+        if status not in self.statuses and len(self.statuses) >= MOST_STATUSES:
+            status = OTHER_STATUSES
+        self.statuses[status] = self.statuses.get(status, 0) + 1
 
     def went_by(self, upstream: str) -> None:
         """Note that `upstream` served."""

@@ -88,6 +88,13 @@ class RelaySection:
 
 
 @attrs.frozen
+class Log:
+    """How the log is written: as text, or as lines of JSON (relay.logs)."""
+
+    format: str = attrs.field(default="text", validator=values.log_format)
+
+
+@attrs.frozen
 class ServerTLS:
     """TLS of a listener. With `client_ca` a caller has to show a certificate from there, unless
     `client_certificates` says otherwise. `profile` says which suites there are.
@@ -316,6 +323,7 @@ class Configuration:
         validator=validators.some("[[route]]"), metadata={KEY: "route"}
     )
     failover: Failover = attrs.field(factory=Failover)
+    log: Log = attrs.field(factory=Log)
     association_policies: tuple[AssociationPolicy, ...] = attrs.field(
         default=(), metadata={KEY: "association_policy"}
     )

@@ -120,6 +120,7 @@ retries = Check(
     lambda value: 0 <= value <= 1_000_000,
 )
 
+log_format = OneOf(("json", "text"))
 transport = OneOf(("socket", "twisted"))
 tls_profile = OneOf(("bcp195", "bcp195-modified"))
 client_certificates = OneOf(("none", "required", "wanted"))

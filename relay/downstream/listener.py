@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 import attrs
@@ -15,12 +16,9 @@ from relay.bridge.ports import Upstreams
 from relay.bridge.session import Rules, Session
 from relay.downstream.census import Census
 from relay.downstream.protocol import DownstreamAssociation, Limits
+from relay.journal.crossings import Crossing
 from relay.policy.entry import CLOSED, REJECTIONS, Gate
-from relay.wire.command import CommandField
 from relay.wire.pdu import AssociateRJ
-
-_NAMES = {each.value: each.name.removesuffix("_RQ").replace("_", "-") for each in CommandField}
-"""Of operations, by the command field of their requests."""
 
 
 class Listener(Factory):
@@ -28,6 +26,8 @@ class Listener(Factory):
 
     noisy = False
     log = Logger()
+    wall_clock = staticmethod(time.time)
+    """Seconds since 1970, for the log."""
 
     def __init__(
         self,
@@ -86,35 +86,13 @@ class Listener(Factory):
     def _ended(self, peer: str, since: float, outcome: Outcome) -> None:
         self.census.leave(outcome.calling)
         seconds = self.clock.seconds() - since
-        who = f"{outcome.calling!r} at {peer} called {outcome.called!r}"
-        # Formatted here: twisted.logger takes longer for each field than all of this does.
-        line = f"{who}: {_how(outcome)}; {_what(outcome)}; {seconds:.1f} s"
-        self.log.info("{line}", line=line, peer=peer, seconds=seconds, outcome=outcome)
+        crossing = Crossing(peer, self.name, self.wall_clock() - seconds, seconds, outcome)
+        # In words already: twisted.logger takes longer for each field than all of them do.
+        line = crossing.words()
+        self.log.info("{line}", line=line, outcome=outcome, **crossing.fields())
 
 
 def turn_away(session: Session, rejection: AssociateRJ) -> None:
     """Have a session reject its association. It is counted all the same."""
     enter = session.rules.enter
     session.rules = attrs.evolve(session.rules, enter=lambda title: enter(title) or rejection)
-
-
-def _how(outcome: Outcome) -> str:
-    """How it ended, and why where that is more than the end itself."""
-    assert outcome.end is not None
-    return f"{outcome.end.value}: {outcome.why}" if outcome.why else outcome.end.value
-
-
-def _what(outcome: Outcome) -> str:
-    """What crossed, and by which upstreams."""
-    counts = [f"{number} {_NAMES[field]}" for field, number in sorted(outcome.operations.items())]
-    if outcome.resent:
-        ambiguous = f" ({outcome.ambiguous} perhaps performed)" if outcome.ambiguous else ""
-        counts.append(f"{outcome.resent} sent again{ambiguous}")
-    if outcome.failed:
-        why = f" ({'; '.join(outcome.notes)})" if outcome.notes else ""
-        counts.append(f"{outcome.failed} failed{why}")
-    if outcome.odd:
-        counts.append(f"{outcome.odd} of odd length")
-    size = f"{outcome.bytes_up} bytes up, {outcome.bytes_down} down"
-    by = f"by {', '.join(outcome.upstreams)}" if outcome.upstreams else "no upstream"
-    return f"{', '.join(counts) or 'nothing'}; {size}; {by}"

@@ -291,6 +291,7 @@ def test_what_crossed_is_counted_by_operation_and_direction(crossing):
     assert (outcome.bytes_up, outcome.bytes_down, outcome.odd) == (10, 3, 1)
     assert outcome.upstreams == ["a"]
     assert outcome.failed == 0
+    assert outcome.statuses == {0x0000: 2}
 
 
 def test_what_the_caller_performs_is_counted_too(crossing):
@@ -905,6 +906,7 @@ def test_failures_are_counted(strict):
     strict.caller.says(WITHOUT_TYPE, on=3)
     strict.release()
     assert strict.outcome.failed == 3
+    assert strict.outcome.statuses == {0xA700: 1, 0x0211: 1, 0x0212: 1}
     assert not strict.outcome.operations
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relay.bridge.outcome import End, Outcome
+from relay.bridge.outcome import MOST_STATUSES, OTHER_STATUSES, End, Outcome
 
 
 def test_the_first_cause_of_the_end_counts():
@@ -30,3 +30,15 @@ def test_a_crossing_that_has_not_ended_has_counted_nothing():
     assert outcome.end is None
     assert not outcome.operations
     assert (outcome.failed, outcome.bytes_up, outcome.bytes_down, outcome.odd) == (0, 0, 0, 0)
+
+
+def test_statuses_are_counted_and_so_many_kinds_of_them():
+    outcome = Outcome()
+    for status in (0, 0xA700, 0):
+        outcome.told(status)
+    assert outcome.statuses == {0: 2, 0xA700: 1}
+    for status in range(0xC000, 0xC000 + 2 * MOST_STATUSES):
+        outcome.told(status)
+    assert len(outcome.statuses) == MOST_STATUSES + 1
+    assert outcome.statuses[OTHER_STATUSES] == MOST_STATUSES + 2
+    assert sum(outcome.statuses.values()) == 3 + 2 * MOST_STATUSES

@@ -110,6 +110,19 @@ class Lines(FrontCase):
         outcomes = [each["outcome"] for each in self.events if "outcome" in each]
         self.assertEqual([each.end for each in outcomes], [End.RELEASED])
 
+    def test_what_became_of_it_is_told_in_fields_too(self):
+        self.front.listener.wall_clock = lambda: 1_800_000_000.0
+        caller = self.front.associate()
+        self.front.say(caller, echo(1))
+        lent = self.front.lend()
+        self.network.wait(2)
+        lent.says(response_of(lent.got[-1].command, 0x0110), on=1)
+        self.front.say(caller, ReleaseRQ().encode())
+        (event,) = (each for each in self.events if each.get("event") == "crossing")
+        self.assertEqual((event["peer"], event["calling"]), (CALLER_HOST, "MODALITY"))
+        self.assertEqual((event["operations"], event["statuses"]), ({"C-ECHO": 1}, {"0110": 1}))
+        self.assertEqual((event["begun"], event["seconds"]), ("2027-01-15T07:59:58.000Z", 2.0))
+
     def test_each_kind_of_operation_is_named_as_the_standard_does(self):
         outcome = Outcome("A", "B", ["x", "y"], failed=2, bytes_up=5, bytes_down=6)
         outcome.operations.update({CommandField.C_STORE_RQ: 3, CommandField.N_EVENT_REPORT_RQ: 1})

@@ -21,15 +21,17 @@ ROOMS = {
     "wire": {"wire"},
     "policy": {"wire", "policy"},
     "bridge": {"wire", "policy", "bridge"},
+    "journal": {"", "wire", "policy", "bridge", "journal"},
     "memory": {"memory"},
     "scratch": {"bridge", "scratch"},
     "transactions": {"bridge", "transactions"},
     "config": {"", "wire", "policy", "config"},
     "credentials": {"", "wire", "policy", "config", "credentials"},
     "transport": {"", "wire", "config", "transport"},
-    "downstream": {"", "wire", "policy", "bridge", "config", "transport", "downstream"},
+    "downstream": {"", "wire", "policy", "bridge", "journal", "config", "transport", "downstream"},
     "upstream": {"", "wire", "policy", "bridge", "config", "transport", "upstream"},
 }
+ROOMS["logs"] = {"journal", "logs"}
 ROOMS["bindings"] = {*ROOMS, "bindings"}
 ROOMS["service"] = {*ROOMS, "service"}
 ROOMS["workers"] = {*ROOMS, "workers"}
@@ -43,7 +45,7 @@ ROOMS["explaining"] = {"", "wire", "policy", "config", "bindings", "wording", "e
 ROOMS["cli"] = {"config", "tap", "checking", "explaining", "cli"}
 
 # Rooms that are pure: beside the standard library they know attrs and nothing else.
-PURE = {"", "wire", "policy", "bridge", "wording", "checking", "explaining"}
+PURE = {"", "wire", "policy", "bridge", "journal", "wording", "checking", "explaining"}
 ATTRS = {"attr", "attrs"}
 # What the serving process does without.
 DEMO_ONLY = {"pydicom", "pynetdicom", "trustme"}
