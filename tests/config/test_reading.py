@@ -200,7 +200,7 @@ def test_an_unknown_key_is_answered_with_the_known_ones_and_the_nearest():
         ("zzz", None),
     ]
     assert {mistake.found for mistake in found} == {"an unknown key"}
-    known = "association_policy, commitment, failover, listener, pool, relay, route, upstream"
+    known = "association_policy, commitment, failover, listener, log, pool, relay, route, upstream"
     assert found[-1].expected == f"one of {known}"
 
 
