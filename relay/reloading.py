@@ -1,7 +1,8 @@
-"""SIGHUP: the configuration is read again, and upstreams are taken out or had back.
+"""SIGHUP: upstreams are taken out or had back, and certificates, keys and authorities renewed.
 
-Only `drain` is taken over, which is what must not wait for a restart. That other keys have changed
-is said, and so are mistakes; what is at work stays as it is.
+The configuration is read again, and of it only `drain` is taken over: what must not wait for a
+restart. The files of TLS are those that are in use, read again for connections to come. That other
+keys have changed is said, and so are mistakes; what is at work stays as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from twisted.application.service import Service
 from twisted.logger import Logger
 
 from relay.config import Configuration, ConfigurationError
+from relay.transport.tls import Unusable
 
 
 class Drainable(Protocol):
@@ -28,10 +30,12 @@ class Drainable(Protocol):
 
 
 class Relay(Protocol):
-    """Whoever has upstreams, by name."""
+    """Whoever has upstreams, by name, and TLS."""
 
     @property
     def keepers(self) -> Mapping[str, Drainable]: ...
+
+    def renew_tls(self) -> int: ...
 
 
 class Reloading(Service):
@@ -81,6 +85,20 @@ class Reloading(Service):
             self._drain(name, found.upstreams[name].drain)
         if _but_for_drain(found) != _but_for_drain(self.configuration):
             self.log.warn("of the configuration only `drain` is taken over without a restart")
+        self._renew_tls()
+
+    def _renew_tls(self) -> None:
+        try:
+            count = self.relay.renew_tls()
+        except Unusable as error:
+            self.log.error("TLS stays as it is: {why}", why=error)
+        else:
+            if count:
+                self.log.info(
+                    "TLS: files are read again, for new connections of {count} listeners and"
+                    " upstreams",
+                    count=count,
+                )
 
     def _drain(self, name: str, wanted: bool) -> None:
         keeper = self.relay.keepers[name]

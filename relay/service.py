@@ -94,12 +94,14 @@ class RelayService(Service):
     def __init__(
         self,
         clock: IReactorTime,
+        by: Ways,
         doors: list[Door],
         keepers: Mapping[str, Keeper],
         grace: float,
         transactions: Transactions | None = None,
     ) -> None:
         self.clock = clock
+        self.by = by
         self.doors = doors
         self.keepers = keepers
         self.grace = grace
@@ -121,6 +123,11 @@ class RelayService(Service):
             self.transactions.start()
         for keeper in self.keepers.values():
             keeper.start()
+
+    def renew_tls(self) -> int:
+        """Read the files of TLS again, for connections to come; how many listeners and upstreams
+        have some. Raises `relay.transport.tls.Unusable`, and then nothing has changed."""
+        return self.by.renew()
 
     async def _stop(self) -> None:
         await DeferredList([stopped(port) for port in self.ports])
@@ -187,7 +194,7 @@ def relay_service(
     )
     front = Front(reactor, by, bank, census, bindings.gate(its), rules)
     doors = [front.door(each) for each in configuration.listeners]
-    return RelayService(reactor, doors, keepers, its.shutdown_grace, transactions)
+    return RelayService(reactor, by, doors, keepers, its.shutdown_grace, transactions)
 
 
 def _alone(reactor: Any, configuration: config.Configuration) -> Shared:

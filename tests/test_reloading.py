@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 from relay.config import Configuration, ConfigurationError, Mistake, parse
 from relay.reloading import Reloading
+from relay.transport.tls import Unusable
 from tests.bed import NO_FOLDER, Bed, LogCase, configured
 
 
@@ -66,6 +67,40 @@ class Reloads(LogCase):
         self.assertFalse(self.keeper.is_draining)
         (line,) = self.lines("error")
         self.assertIn("relay.ae_title", line)
+
+    def with_tls(self, renewed: int | Unusable) -> None:
+        """From now on files of TLS are read, with this for a result."""
+
+        def renew() -> int:
+            if isinstance(renewed, Unusable):
+                raise renewed
+            return renewed
+
+        self.bed.service.renew_tls = renew  # type: ignore[method-assign]
+
+    def test_the_files_of_tls_are_read_again(self) -> None:
+        self.with_tls(3)
+        self.reloading.reload()
+        self.assertEqual(
+            self.lines()[-1],
+            "TLS: files are read again, for new connections of 3 listeners and upstreams",
+        )
+
+    def test_files_that_cannot_be_used_are_one_line_and_upstreams_are_taken_out(self) -> None:
+        self.with_tls(Unusable("relay.key cannot be read (Permission denied)"))
+        self.found = with_drain(True)
+        self.reloading.reload()
+        self.assertTrue(self.keeper.is_draining)
+        self.assertEqual(
+            self.lines("error"),
+            ["TLS stays as it is: relay.key cannot be read (Permission denied)"],
+        )
+
+    def test_with_mistakes_the_files_of_tls_are_not_read(self) -> None:
+        self.with_tls(Unusable("never"))
+        self.found = ConfigurationError([Mistake("relay.ae_title", "nothing", "an AE title")])
+        self.reloading.reload()
+        self.assertEqual(len(self.lines("error")), 1)
 
     def test_the_signal_is_heeded_by_the_reactor_while_the_service_runs(self) -> None:
         before = signal.getsignal(signal.SIGHUP)

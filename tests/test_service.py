@@ -19,7 +19,8 @@ from relay.policy.health import Judgement
 from relay.policy.leasing import Reuse
 from relay.service import STOPPING_PERIOD, RelayService, relay_service
 from relay.transport.association import CLOSING_TIMEOUT
-from relay.transport.tls import client_options, server_options
+from relay.transport.in_memory import InMemory
+from relay.transport.tls import client_security, server_options
 from relay.upstream.bank import Bank
 from relay.upstream.limits import Limits
 from relay.upstream.rules import Place, PoolRules
@@ -479,7 +480,7 @@ class RealSockets(TestCase):
         where: Any = self.service.ports[0].getHost()
         endpoint = HostnameEndpoint(loop, "127.0.0.1", where.port)
         caller = Waiting()
-        shown = client_options(pki.client(), "relay")
+        shown = InMemory(client_security(pki.client(), "relay"))
         await wrapClientTLS(shown, endpoint).connect(Sole(caller))
         return archive, caller
 

@@ -35,9 +35,10 @@ from relay.transport.stream import Stream
 
 
 @implementer(IReactorTCP, IReactorSocket, IReactorTime, IReactorPluggableNameResolver)
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Sockets:
     """Makes connections on `reactor`: over TLS where there is `security`, and in the clear else.
+    Whose security is replaced (renewing.py) uses the new one from the next connection on.
 
     How much each reads in a turn `appetite` says.
     """

@@ -7,10 +7,11 @@ certificate end it. Nothing here writes keys down, compresses or renegotiates.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import attrs
 from cryptography.x509 import (
     DNSName,
     ExtensionNotFound,
@@ -21,17 +22,7 @@ from cryptography.x509 import (
     load_pem_x509_certificates,
 )
 from OpenSSL import SSL, crypto
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import (
-    IAddress,
-    IOpenSSLClientConnectionCreator,
-    IOpenSSLServerConnectionCreator,
-    IProtocol,
-    IProtocolFactory,
-    IReactorTime,
-    ISSLTransport,
-    IStreamClientEndpoint,
-)
+from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.ssl import (
     Certificate,
     CertificateOptions,
@@ -39,24 +30,27 @@ from twisted.internet.ssl import (
     platformTrust,
     trustRootFromCertificates,
 )
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
-from zope.interface import implementer
 
 from relay.config import ClientTLS, ServerTLS
 from relay.transport.judging import judging
 from relay.transport.profiles import restrict
 from relay.transport.securing import Client, Server
 
+
+class Unusable(Exception):
+    """A file that TLS needs cannot be used: which one, and why."""
+
+
 _NAMES = (DNSName, IPAddress, UniformResourceIdentifier, RFC822Name)
 
 
 def server_options(tls: ServerTLS) -> CertificateOptions:
-    """The context of a listener; with `client_ca` callers are asked for certificates."""
-    leaf, chain = _chain(tls.certificate)
+    """The context of a listener; with `client_ca` callers are asked for certificates.
+
+    Raises `Unusable`.
+    """
     options = CertificateOptions(
-        privateKey=_key(tls.key),
-        certificate=leaf,
-        extraCertChain=chain,
+        **_own(tls.certificate, tls.key),
         trustRoot=_trust(tls.client_ca) if tls.client_ca is not None and tls.asks else None,
         raiseMinimumTo=TLSVersion.TLSv1_2,
     )
@@ -67,9 +61,14 @@ def server_options(tls: ServerTLS) -> CertificateOptions:
     return options
 
 
+def server_security(tls: ServerTLS) -> Server:
+    """A listener's side, whatever carries the bytes. Raises `Unusable`."""
+    return Server.of(server_options(tls))
+
+
 def client_security(tls: ClientTLS, host: str) -> Client:
     """The context towards an upstream whose certificate must be for `host`, or `server_name`;
-    sessions are taken up again."""
+    sessions are taken up again. Raises `Unusable`."""
     options = CertificateOptions(
         trustRoot=_trust(tls.ca) if tls.ca is not None else platformTrust(),
         enableSessionTickets=True,
@@ -80,53 +79,21 @@ def client_security(tls: ClientTLS, host: str) -> Client:
     return Client.of(options, tls.server_name or host)
 
 
-def client_options(tls: ClientTLS, host: str) -> IOpenSSLClientConnectionCreator:
-    """The same for TLS in memory."""
-    return InMemory(client_security(tls, host))
-
-
 def _shown(tls: ClientTLS) -> dict[str, Any]:
     """The certificate to be shown to an upstream, if any."""
     if tls.certificate is None or tls.key is None:
         return {}
-    leaf, chain = _chain(tls.certificate)
-    return {"certificate": leaf, "privateKey": _key(tls.key), "extraCertChain": chain}
+    return _own(tls.certificate, tls.key)
 
 
-class _OverTLS(TLSMemoryBIOFactory):
-    """Knows of factories that want nothing of a connection."""
-
-    def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:  # type: ignore[override]
-        """TLS for a protocol, where there is one."""
-        inner = self.wrappedFactory.buildProtocol(addr)
-        return None if inner is None else TLSMemoryBIOProtocol(self, inner)
-
-
-@implementer(IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator)
-@attrs.define(eq=False)
-class InMemory:
-    """Makes OpenSSL's ends of Twisted's connections, whose bytes go through memory."""
-
-    security: Server | Client
-
-    def clientConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
-        """That of a caller."""
-        return self.security.over(None)
-
-    def serverConnectionForTLS(self, tlsProtocol: object) -> SSL.Connection:
-        """That of a listener."""
-        return self.security.over(None)
-
-
-def over_tls(
-    options: Any, is_client: bool, factory: IProtocolFactory, clock: IReactorTime
-) -> IProtocolFactory:
-    """What makes the protocols of `factory` talk TLS.
-
-    What they write becomes records at once: they gather it themselves (turn.py), and Twisted's own
-    gathering would wait for another turn of the reactor.
-    """
-    return _OverTLS(options, is_client, factory, clock=clock)
+def _own(certificate: Path, key: Path) -> dict[str, Any]:
+    """A certificate of our own, its key and the chain behind it."""
+    leaf, chain = _chain(certificate)
+    private = _key(key)
+    mine: Any = private.to_cryptography_key()
+    if mine.public_key() != leaf.get_pubkey().to_cryptography_key():
+        raise Unusable(f"{key} belongs to another certificate than {certificate}")
+    return {"certificate": leaf, "privateKey": private, "extraCertChain": chain}
 
 
 def names_shown(transport: object) -> tuple[str, ...]:
@@ -147,35 +114,33 @@ def names_shown(transport: object) -> tuple[str, ...]:
     return tuple(str(each.value) for each in extension.value if isinstance(each, _NAMES))
 
 
-@implementer(IStreamClientEndpoint)
-@attrs.frozen(eq=False)
-class TLSClientEndpoint:
-    """Connects by `below`, and talks TLS there as `options` say."""
-
-    options: IOpenSSLClientConnectionCreator
-    below: IStreamClientEndpoint
-    clock: IReactorTime
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """The protocol of the factory, before the handshake is complete."""
-        factory = over_tls(self.options, True, protocolFactory, self.clock)
-        connected: Deferred[Any] = self.below.connect(factory)
-        return connected.addCallback(lambda tls: tls.wrappedProtocol)
-
-
 def _chain(path: Path) -> tuple[crypto.X509, list[crypto.X509]]:
     """The certificate in a PEM file, and those that follow it to be sent along."""
-    certificates = [
-        crypto.X509.from_cryptography(each)
-        for each in load_pem_x509_certificates(path.read_bytes())
-    ]
+    with _using(path):
+        certificates = [
+            crypto.X509.from_cryptography(each)
+            for each in load_pem_x509_certificates(path.read_bytes())
+        ]
     return certificates[0], certificates[1:]
 
 
 def _key(path: Path) -> crypto.PKey:
-    return crypto.load_privatekey(crypto.FILETYPE_PEM, path.read_bytes())
+    with _using(path):
+        # Without the empty passphrase OpenSSL would ask the terminal for one.
+        return crypto.load_privatekey(crypto.FILETYPE_PEM, path.read_bytes(), b"")
 
 
 def _trust(path: Path) -> Any:
     leaf, others = _chain(path)
     return trustRootFromCertificates([Certificate(each) for each in (leaf, *others)])
+
+
+@contextmanager
+def _using(path: Path) -> Iterator[None]:
+    """Raise `Unusable` for what is wrong with a file. What it holds is not repeated."""
+    try:
+        yield
+    except OSError as error:
+        raise Unusable(f"{path} cannot be read ({error.strerror})") from error
+    except (ValueError, TypeError, SSL.Error, crypto.Error) as error:
+        raise Unusable(f"{path} does not hold what it should") from error

@@ -7,6 +7,7 @@ after descriptors. `transport` in the configuration says which.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import attrs
@@ -15,15 +16,11 @@ from twisted.internet.interfaces import IReactorFDSet, IStreamClientEndpoint, IS
 
 from relay.config import ClientTLS, ServerTLS
 from relay.transport.appetite import READ_LIMIT, Appetite
-from relay.transport.securing import Server
+from relay.transport.in_memory import InMemory, TLSClientEndpoint, over_tls
+from relay.transport.renewing import Renewal
+from relay.transport.securing import Client, Server
 from relay.transport.sockets import Sockets
-from relay.transport.tls import (
-    TLSClientEndpoint,
-    client_options,
-    client_security,
-    over_tls,
-    server_options,
-)
+from relay.transport.tls import client_security, server_security
 
 SOCKET = "socket"
 
@@ -43,24 +40,40 @@ class Ways(Protocol):
     def listening(self, where: str, tls: ServerTLS | None, factory: Any) -> Listening:
         """An endpoint that listens where its description says."""
 
+    def renew(self) -> int:
+        """Make all of TLS anew from its files: for connections to come, or not at all. How many
+        listeners and upstreams have some. Raises `relay.transport.tls.Unusable`."""
+
 
 @attrs.frozen
 class ByTwisted:
     """Twisted's own transports on `reactor`; TLS is a protocol over them."""
 
     reactor: Any
+    _renewal: Renewal = attrs.field(factory=Renewal)
 
     def calling(self, below: Below, tls: ClientTLS | None, host: str) -> IStreamClientEndpoint:
         """An endpoint that calls."""
         if tls is None:
             return below(self.reactor)
-        return TLSClientEndpoint(client_options(tls, host), below(self.reactor), self.reactor)
+        creator = self._kept(partial(client_security, tls, host))
+        return TLSClientEndpoint(creator, below(self.reactor), self.reactor)
 
     def listening(self, where: str, tls: ServerTLS | None, factory: Any) -> Listening:
         """An endpoint that listens."""
         if tls is not None:
-            factory = over_tls(server_options(tls), False, factory, self.reactor)
+            creator = self._kept(partial(server_security, tls))
+            factory = over_tls(creator, False, factory, self.reactor)
         return serverFromString(self.reactor, where), factory
+
+    def _kept(self, make: Callable[[], Server | Client]) -> InMemory:
+        creator = InMemory(make())
+        self._renewal.hold(creator, make)
+        return creator
+
+    def renew(self) -> int:
+        """Make all of TLS anew."""
+        return self._renewal.renew()
 
 
 @attrs.frozen
@@ -69,11 +82,11 @@ class BySockets:
 
     reactor: Any
     appetite: Appetite = attrs.field(factory=Appetite)
+    _renewal: Renewal = attrs.field(factory=Renewal)
 
     def calling(self, below: Below, tls: ClientTLS | None, host: str) -> IStreamClientEndpoint:
         """An endpoint that calls."""
-        security = None if tls is None else client_security(tls, host)
-        return below(Sockets(self.reactor, security, self.appetite))
+        return below(self._made(None if tls is None else partial(client_security, tls, host)))
 
     def listening(self, where: str, tls: ServerTLS | None, factory: Any) -> Listening:
         """An endpoint that listens."""
@@ -81,8 +94,18 @@ class BySockets:
 
     def sockets(self, tls: ServerTLS | None) -> Sockets:
         """What a listener's transports are made by."""
-        security = None if tls is None else Server.of(server_options(tls))
-        return Sockets(self.reactor, security, self.appetite)
+        return self._made(None if tls is None else partial(server_security, tls))
+
+    def _made(self, make: Callable[[], Server | Client] | None) -> Sockets:
+        if make is None:
+            return Sockets(self.reactor, None, self.appetite)
+        sockets = Sockets(self.reactor, make(), self.appetite)
+        self._renewal.hold(sockets, make)
+        return sockets
+
+    def renew(self) -> int:
+        """Make all of TLS anew."""
+        return self._renewal.renew()
 
 
 def ways(reactor: Any, transport: str, read_limit: int = READ_LIMIT) -> Ways:

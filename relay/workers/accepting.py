@@ -47,7 +47,7 @@ class Door(Factory):
         return "Listener"
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Accepting(Sockets):
     """Stands in for the reactor where a port is opened: connections go to `accepted`."""
 

@@ -24,6 +24,7 @@ from twisted.protocols.amp import CommandLocator
 from relay import bindings, config
 from relay.policy.entry import CLOSED, Entry
 from relay.service import Opening, opened, stopped
+from relay.transport.renewing import rehearse
 from relay.workers import words
 from relay.workers.accepting import Accepting, Door
 from relay.workers.broker import Brokerage
@@ -118,6 +119,13 @@ class First(Service):
         """Accept nobody any more, and have the workers end as they would alone."""
         super().stopService()  # type: ignore[no-untyped-call]
         return Deferred.fromCoroutine(self._stop())
+
+    def renew_tls(self) -> int:
+        """Have all workers read the files of TLS again, if they can be used; how many listeners and
+        upstreams have some. Raises `relay.transport.tls.Unusable`."""
+        count = rehearse(self.configuration)
+        self.tell(words.RenewTLS)
+        return count
 
     async def _stop(self) -> None:
         ports, self.ports = self.ports, []

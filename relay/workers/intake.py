@@ -93,6 +93,10 @@ class Intake:
         self.entrances.append(entrance)
         return entrance, factory
 
+    def renew(self) -> int:
+        """Make all of TLS anew."""
+        return self.by.renew()
+
     def take(
         self,
         connection: socket.socket | None,

@@ -79,6 +79,10 @@ class Drain(_Told):
     arguments: ClassVar[Any] = [(b"upstream", Unicode()), (b"wanted", Boolean())]
 
 
+class RenewTLS(_Told):
+    """The files of TLS have changed, and can be used."""
+
+
 class Granted(_OfUpstream):
     """There may be one more association."""
 

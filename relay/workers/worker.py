@@ -13,10 +13,12 @@ from types import FrameType
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.protocols.amp import CommandLocator
 
 from relay.service import Shared, relay_service
 from relay.transport.appetite import Appetite
+from relay.transport.tls import Unusable
 from relay.transport.ways import BySockets
 from relay.workers import words
 from relay.workers.allowance import Share
@@ -31,6 +33,8 @@ from relay.workers.talking import Heard, Talk
 
 class Worker(CommandLocator):
     """One worker on `reactor`, and what the first process says to it."""
+
+    log = Logger()
 
     def __init__(self, reactor: Any, setup: Setup) -> None:
         super().__init__()
@@ -86,6 +90,15 @@ class Worker(CommandLocator):
             keeper.drain()
         else:
             keeper.resume()
+        return {}
+
+    @words.RenewTLS.responder
+    def renew_tls(self) -> Heard:
+        """Read the files of TLS again, which the first process could use."""
+        try:
+            self.service.renew_tls()
+        except Unusable as error:
+            self.log.error("TLS stays as it is: {why}", why=error)
         return {}
 
     @words.Granted.responder

@@ -12,7 +12,8 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from relay.config import ClientTLS
 from relay.transport.association import CLOSING_TIMEOUT
-from relay.transport.tls import client_options
+from relay.transport.in_memory import InMemory
+from relay.transport.tls import client_security
 from relay.wire.pdu import Abort, AssociateRJ, AssociateRQ, ReleaseRP, ReleaseRQ
 from tests import vectors
 from tests.bad_inputs.case import (
@@ -316,7 +317,10 @@ class WithTLS(BadInputs):
         """A caller behind TLS, and its connection underneath."""
         caller = Caller()
         factory = TLSMemoryBIOFactory(
-            client_options(ClientTLS(self.pki.ca), "relay"), True, Sole(caller), clock=self.network
+            InMemory(client_security(ClientTLS(self.pki.ca), "relay")),
+            True,
+            Sole(caller),
+            clock=self.network,
         )
         wrapper: Any = factory.buildProtocol(None)
         self.network.join(wrapper, TLS_PORT)

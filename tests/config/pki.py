@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import trustme
+from cryptography.hazmat.primitives import serialization
 
 
 @cache
@@ -24,6 +25,18 @@ def issue(
     for blob in issued.cert_chain_pems:
         blob.write_to_path(str(folder / certificate), append=True)
     issued.private_key_pem.write_to_path(str(folder / key))
+
+
+def encrypt(key: Path, into: Path) -> None:
+    """Write a key with a passphrase."""
+    private = serialization.load_pem_private_key(key.read_bytes(), None)
+    into.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        )
+    )
 
 
 def issue_all(text: str, folder: Path) -> None:

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 
 from relay.config import checks
 from relay.config.mistakes import Unexpected
@@ -100,19 +99,8 @@ def files(tmp_path: Path) -> Path:
     (tmp_path / "empty").touch()
     (tmp_path / "text").write_text("certificate = yes")
     (tmp_path / "folder").mkdir()
-    encrypt(tmp_path / "relay.key", tmp_path / "encrypted.key")
+    pki.encrypt(tmp_path / "relay.key", tmp_path / "encrypted.key")
     return tmp_path
-
-
-def encrypt(key: Path, into: Path) -> None:
-    private = serialization.load_pem_private_key(key.read_bytes(), None)
-    into.write_bytes(
-        private.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.BestAvailableEncryption(b"secret"),
-        )
-    )
 
 
 GOOD = {

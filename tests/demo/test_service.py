@@ -27,7 +27,8 @@ from relay.demo import demo_service
 from relay.demo.datasets import decoded, encoded
 from relay.demo.modality import Modality, NotAnswered
 from relay.demo.samples import FOLDER
-from relay.transport.tls import client_options
+from relay.transport.in_memory import InMemory
+from relay.transport.tls import client_security
 from relay.wire.command import CommandField
 from tests.demo.door import ECHO, STUDIES, dataset_in, identifier
 
@@ -140,7 +141,7 @@ class Serving(Demonstration):
         stranger = attrs.evolve(upstream.tls, certificate=None, key=None)
         for tls, is_let_in in ((upstream.tls, True), (stranger, False)):
             endpoint = wrapClientTLS(
-                client_options(tls, upstream.address.host),
+                InMemory(client_security(tls, upstream.address.host)),
                 TCP4ClientEndpoint(reactor, upstream.address.host, upstream.address.port),
             )
             try:

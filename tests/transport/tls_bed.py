@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -24,9 +25,10 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from relay.config import ClientTLS, ServerTLS
+from relay.transport.in_memory import InMemory
 from relay.transport.reasons import describe
 from relay.transport.securing import Server
-from relay.transport.tls import client_options, client_security, server_options
+from relay.transport.tls import client_security, server_options
 from tests.network import Network, Sole
 from tests.transport.hand import Hand, by_hand, join, sockets
 
@@ -77,6 +79,12 @@ class Pki:
             blob.write_to_path(str(certificate), append=True)
         issued.private_key_pem.write_to_path(str(key))
         return certificate, key
+
+
+def put(new: ServerTLS, old: ServerTLS) -> None:
+    """Renew a certificate in its place."""
+    shutil.copy(new.certificate, old.certificate)
+    shutil.copy(new.key, old.key)
 
 
 @implementer(IHandshakeListener)
@@ -191,7 +199,9 @@ class ByTwisted:
 
     stack: ExitStack
     server = staticmethod(server_options)
-    client = staticmethod(client_options)
+
+    def client(self, tls: ClientTLS, host: str) -> Any:
+        return InMemory(client_security(tls, host))
 
     def meet(self, server: Any, client: Any) -> Ends:
         network, serving, calling = Network(), Talker(), Talker()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import attrs
+import pytest
 from twisted.internet.error import ProcessTerminated
 from twisted.python.failure import Failure
 
-from relay.config import parse
+from relay.config import ClientTLS, parse
 from relay.transport.sockets import Sockets
+from relay.transport.tls import Unusable, client_security
 from relay.wire.pdu import AssociateAC, AssociateRJ
 from relay.workers.first import First
 from relay.workers.minding import SOCKETS, WORDS
@@ -22,6 +26,7 @@ from tests.logs import LogCase
 from tests.network import Sole
 from tests.peers import Archives, Caller, associate_rq, echo
 from tests.transport.hand import Hand
+from tests.transport.tls_bed import HOST, Pki, put
 
 LOOPBACK = "127.0.0.1"
 
@@ -84,14 +89,18 @@ class Together(Hand):
         return self.processes[-1]
 
 
-class TestTogether(LogCase):
+class TogetherCase(LogCase):
+    listener = ""
+    security: Any = None
+    """How callers talk TLS, where they do."""
+
     def setUp(self) -> None:
         super().setUp()
         self.hand: Any = Together()
         self.archive = Archives()
         self.archive_port = self.hand.listenTCP(0, self.archive, interface=LOOPBACK)
         where = self.archive_port.getHost().port
-        text = configured(RELAY, upstream="max_associations = 1\nlinger = 0.0")
+        text = configured(RELAY, self.listener, upstream="max_associations = 1\nlinger = 0.0")
         text = text.replace("tcp:port=11112", f"tcp:port=0:interface={LOOPBACK}")
         text = text.replace("pacs.example.org:104", f"{LOOPBACK}:{where}")
         self.first = First(self.hand, parse(text, NO_FOLDER))
@@ -115,7 +124,7 @@ class TestTogether(LogCase):
         for name in ("startedConnecting", "clientConnectionFailed", "clientConnectionLost"):
             setattr(factory, name, lambda *_: None)
         port = self.first.ports[0].getHost().port
-        Sockets(self.hand).connectTCP(LOOPBACK, port, factory)
+        Sockets(self.hand, self.security).connectTCP(LOOPBACK, port, factory)
         self.hand.settle(lambda: caller.connected)
         caller.say(associate_rq())
         self.hand.settle(lambda: caller.heard)
@@ -125,6 +134,8 @@ class TestTogether(LogCase):
         """How many callers each worker has."""
         return [self.first.guests.served_by(each) for each in (1, 2)]
 
+
+class TestTogether(TogetherCase):
     def test_callers_are_served_by_all_workers_and_the_one_too_many_by_a_rejection(self):
         callers = [self.call() for _ in range(3)]
         assert self.served() in ([2, 1], [1, 1])
@@ -181,3 +192,52 @@ class TestTogether(LogCase):
         self.hand.settle(lambda: set(self.first.guests.ready) == {2})
         self.call()
         assert self.served() == [0, 1]
+
+
+class TestTogetherWithTLS(TogetherCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.pki = Pki(Path(folder.name))
+        self.tls = self.pki.server()
+        files = f'certificate = "{self.tls.certificate}", key = "{self.tls.key}"'
+        self.listener = f"tls = {{ {files} }}"
+        self.security = client_security(ClientTLS(self.pki.ca), HOST)
+        super().setUp()
+
+    def shown(self) -> set[int]:
+        """The serial numbers of the certificates that both workers show."""
+        callers = [self.call(), self.call()]
+        assert self.served() == [1, 1]
+        certificates: list[Any] = [each.transport.getPeerCertificate() for each in callers]
+        for each in callers:
+            each.transport.loseConnection()
+        self.hand.settle(lambda: self.served() == [0, 0])
+        return {each.get_serial_number() for each in certificates}
+
+    def test_all_show_a_certificate_once_it_is_renewed(self):
+        (before,) = self.shown()
+        put(self.pki.server(), self.tls)
+        assert self.first.renew_tls() == 1
+        self.hand.settle()
+        (after,) = self.shown()
+        assert before != after
+
+    def test_none_does_where_it_cannot_be_used(self):
+        before = self.shown()
+        put(self.pki.server(), self.tls)
+        self.tls.key.write_text("")
+        with pytest.raises(Unusable):
+            self.first.renew_tls()
+        self.hand.settle()
+        assert self.shown() == before
+
+    def test_a_worker_that_cannot_read_them_after_all_says_so_in_a_line(self):
+        before = self.shown()
+        put(self.pki.server(), self.tls)
+        self.first.renew_tls()
+        self.tls.key.unlink()
+        self.hand.settle(lambda: len(self.lines("error")) == 2)
+        said = f"TLS stays as it is: {self.tls.key} cannot be read (No such file or directory)"
+        assert self.lines("error") == [said, said]
+        assert self.shown() == before
