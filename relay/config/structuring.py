@@ -7,7 +7,7 @@ what goes wrong into groups of exceptions, each with a note saying where; readin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial, reduce
+from functools import lru_cache, partial, reduce
 from operator import or_
 from pathlib import Path
 from types import MappingProxyType, NoneType, UnionType
@@ -42,8 +42,12 @@ _SHAPES: Mapping[Any, tuple[type | tuple[type, ...], str]] = {
 }
 
 
+@lru_cache(maxsize=1)
 def converter(folder: Path) -> Converter:
-    """A converter whose `structure(document, Configuration)` looks for files in this folder."""
+    """A converter whose `structure(document, Configuration)` looks for files in this folder.
+
+    Making one takes longer than all that it does, so the last one is kept.
+    """
     made = Converter(detailed_validation=True, forbid_extra_keys=True)
     made.register_structure_hook(Address, lambda value, _: Address.parse(value))
     made.register_structure_hook(Reuse, lambda value, _: _reuse(value))
