@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -32,6 +33,9 @@ from tests.transport.tls_bed import Pki
 LOOPBACK = "127.0.0.1"
 LONG = 120
 """Seconds: what rests has expired by then, and whoever was found wanting has been asked again."""
+
+LITTLE = 65536
+"""Bytes that an archive's socket holds."""
 
 CONFIGURATION = """
 [relay]
@@ -123,6 +127,8 @@ class Loopback:
             certificate = server_options(self.pki.server())
             factory = TLSMemoryBIOFactory(certificate, False, archive, clock=self.hand)
         port = self.hand.listenTCP(0, factory, interface=LOOPBACK)
+        # Or the kernel would take megabytes for an archive that does not read.
+        port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LITTLE)
         self._ports.append(port)
         tls = f'tls = {{ ca = "{self.pki.ca}", server_name = "pacs.example.org" }}'
         return UPSTREAM.format(
