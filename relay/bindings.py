@@ -15,9 +15,11 @@ from relay.config.secret_files import read_passcode
 from relay.credentials import USERNAME_AND_PASSCODE
 from relay.downstream.protocol import Limits as Patience
 from relay.policy.affinity import AFFINITIES
+from relay.policy.allowing import Allow
 from relay.policy.entry import Gate
 from relay.policy.health import Judgement
 from relay.policy.moves import Moving
+from relay.policy.patterns import Network
 from relay.policy.planning import Directory
 from relay.policy.proposing import AssociationPolicy
 from relay.policy.routing import Route
@@ -43,15 +45,20 @@ def directory(configuration: config.Configuration) -> Directory:
     return Directory(routes, policies, configuration.relay.ae_title)
 
 
+def allow(listener: config.Listener) -> Allow:
+    """Whom a listener lets in."""
+    its = listener.allow or config.Allow()
+    return Allow(its.calling, its.called, _networks(its.networks), its.certificates)
+
+
 def _route(route: config.Route, configuration: config.Configuration) -> Route:
-    networks = None if route.networks is None else tuple(map(ip_network, route.networks))
     return Route(
         route.pool,
         # A title that looks like a pattern is meant as it is.
         route.called or escape(configuration.relay.ae_title),
         route.calling,
         _set(route.services),
-        networks,
+        _networks(route.networks),
         _set(route.listeners),
         route.certificates,
         Showing(route.show_calling, ShowCalled(route.show_called)),
@@ -154,6 +161,10 @@ def patience(listener: config.Listener) -> Patience:
 def bounds(listener: config.Listener) -> Bounds:
     """What a listener's callers may say."""
     return Bounds(listener.max_contexts, listener.max_items, listener.max_command)
+
+
+def _networks(texts: tuple[str, ...] | None) -> tuple[Network, ...] | None:
+    return None if texts is None else tuple(map(ip_network, texts))
 
 
 def _set(names: tuple[str, ...] | None) -> frozenset[str] | None:

@@ -12,6 +12,7 @@ import attrs
 
 from relay import bindings, config
 from relay.policy.admission import CALLED_NOT_RECOGNIZED, CALLING_NOT_RECOGNIZED
+from relay.policy.allowing import refusal
 from relay.policy.moves import Moving
 from relay.policy.planning import COMMITMENT, STORAGE, Directory, Plan
 from relay.policy.proposing import deciding, permit
@@ -67,11 +68,13 @@ def explain(configuration: config.Configuration, question: Question) -> list[str
     alike: dict[tuple[str, ...], list[Row]] = {}
     for index in question.listeners:
         listener = configuration.listeners[index]
-        case = Case.of(configuration, directory, question.asked_at(listener), asked)
-        alike.setdefault(tuple(case.lines()), []).append(_door(index, listener))
+        caller = question.asked_at(listener)
+        told = tuple(_refused_at_once(listener, caller))
+        told = told or tuple(Case.of(configuration, directory, caller, asked).lines())
+        alike.setdefault(told, []).append(_door(index, listener))
     lines = [*columns(_who(configuration, directory, question))]
-    for told, doors in alike.items():
-        lines += ["", *columns(doors), *indented(told)]
+    for those, doors in alike.items():
+        lines += ["", *columns(doors), *indented(those)]
     return lines
 
 
@@ -133,6 +136,28 @@ def _asked(tls: config.ServerTLS) -> Iterator[str]:
 # what becomes of it
 
 
+def _refused_at_once(listener: config.Listener, caller: Caller) -> Iterator[str]:
+    """What a listener tells a caller that is not in its allow list; nothing where it is."""
+    allow = bindings.allow(listener)
+    obstacle = allow.obstacle(caller)
+    rejection = refusal(obstacle)
+    if obstacle is None or rejection is None:
+        return
+    if obstacle is Criterion.NETWORKS:
+        yield "closed when it is accepted, before anything is read"
+    else:
+        yield _rejected(rejection)
+    yield "allow"
+    demands = allow.demands(caller.calling)
+    if obstacle is not Criterion.CERTIFICATES:
+        unmet = keys(listener.allow, obstacle.value)
+    elif demands:
+        unmet = f"certificates = {toml(demands)}"
+    else:
+        unmet = f"certificates has no pattern for {toml(caller.calling)}"
+    yield f"  not for this caller: {unmet}"
+
+
 @attrs.frozen
 class Case:
     """One caller at one listener, with what it proposes: `contexts`, and what to call each."""
@@ -168,7 +193,7 @@ class Case:
         """What becomes of the association."""
         plan = self.directory.plan(self.caller, self.contexts)
         if isinstance(plan, AssociateRJ):
-            yield f"rejected ({plan.result},{plan.source},{plan.reason}): {_REJECTIONS[plan]}"
+            yield _rejected(plan)
         else:
             yield from self._services(plan)
         yield "routes"
@@ -291,6 +316,11 @@ class Case:
 def _label(name: str) -> str:
     """What a service is called; a UID with its service."""
     return f"{name} ({service_of(name)})" if "." in name else name
+
+
+def _rejected(rejection: AssociateRJ) -> str:
+    numbers = f"({rejection.result},{rejection.source},{rejection.reason})"
+    return f"rejected {numbers}: {_REJECTIONS[rejection]}"
 
 
 def _refused(result: ContextResult, why: str) -> Row:

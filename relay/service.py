@@ -271,6 +271,7 @@ class Front:
             window=each.max_operations,
             bounds=bindings.bounds(each),
             identities=None if users is None else Credentials.of(users, self.reactor),
+            allow=bindings.allow(each),
         )
         patience = bindings.patience(each)
         listener = Listener(self.reactor, self.bank, rules, own, patience, each.name, self.gate)

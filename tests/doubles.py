@@ -43,6 +43,7 @@ from relay.bridge.record import Budget
 from relay.bridge.session import Rules, Session
 from relay.policy.admission import TOO_MANY
 from relay.policy.affinity import by_association
+from relay.policy.allowing import Allow
 from relay.policy.planning import Directory
 from relay.policy.proposing import AssociationPolicy
 from relay.policy.routing import Origin, Route
@@ -586,6 +587,7 @@ class Crossing:
     policies: tuple[AssociationPolicy, ...] = ()
     registers: Registers = attrs.field(factory=Registers)
     identities: Identities | None = None
+    allow: Allow = attrs.field(factory=Allow)
     has_room: bool = True
     maximum: int = 32768
     window: int = 1
@@ -611,6 +613,7 @@ class Crossing:
             self.registers,
             self.window,
             self.identities,
+            allow=self.allow,
         )
         self.session = Session(self.caller, self.bank, rules, self.clock, self.ended.append)
         self.caller.tell = self.session.data_indication

@@ -361,22 +361,22 @@ def test_who_has_no_route_may_still_be_moving(hospital):
     """)
 
 
-def least(**route):
-    """A configuration with one route, and these keys of it."""
+LEAST = """
+relay.ae_title = "RELAY"
+listener = [{{ endpoint = "tcp:port=104"{listener} }}]
+upstream.pacs.address = "PACS@pacs.example.org:104"
+pool.archive.upstreams = ["pacs"]
+commitment.database = "commitment.sqlite"
+[[route]]
+pool = "archive"
+{route}
+"""
+
+
+def least(listener="", folder=Path(__file__).parent, **route):
+    """A configuration with one route, with these keys of it and of the listener."""
     lines = "\n".join(f"{key} = {value}" for key, value in route.items())
-    return parse(
-        f"""
-        relay.ae_title = "RELAY"
-        listener = [{{ endpoint = "tcp:port=104" }}]
-        upstream.pacs.address = "PACS@pacs.example.org:104"
-        pool.archive.upstreams = ["pacs"]
-        commitment.database = "commitment.sqlite"
-        [[route]]
-        pool = "archive"
-        {lines}
-        """,
-        Path(__file__).parent,
-    )
+    return parse(LEAST.format(listener=listener, route=lines), folder)
 
 
 def test_where_no_modality_has_a_route_a_report_could_be_for_nobody():
@@ -395,6 +395,54 @@ def test_a_called_title_that_is_left_out_is_the_relays_own():
 def test_if_policy_leaves_nothing_routes_have_nothing_to_take(hospital):
     lines = told(hospital, "MR1", "R_1", [0], services=("mpps",)).splitlines()
     assert lines[-1] == "    route[4]  takes nothing: nothing is left for routes"
+
+
+HERE = {"listeners": [0], "address": "10.1.2.3"}
+
+
+def test_who_is_not_in_an_allow_list_is_told_which_it_is_and_nothing_of_routes():
+    lists = 'calling = ["CT*", "US1"], called = ["RELAY"], networks = ["10.1.0.0/16"]'
+    allowing = least(f", allow = {{ {lists} }}")
+    assert "allow" not in told(allowing, "CT1", **HERE)
+    answers = {
+        told(allowing, "MR1", **HERE): """
+              rejected (1,1,3): calling AE title not recognised
+              allow
+                not for this caller: calling = ["CT*", "US1"]
+            """,
+        told(allowing, "CT1", "PACS", **HERE): """
+              rejected (1,1,7): called AE title not recognised
+              allow
+                not for this caller: called = ["RELAY"]
+            """,
+        told(allowing, "CT1", listeners=[0]): """
+              closed when it is accepted, before anything is read
+              allow
+                not for this caller: networks = ["10.1.0.0/16"]
+            """,
+    }
+    for found, expected in answers.items():
+        assert dedent(found.partition("tcp:port=104\n")[2]) == text(expected)
+
+
+def test_who_shows_no_certificate_of_its_own_is_told_what_it_has_to_show(tmp_path):
+    lists = 'CT1 = ["ct1.*", "10.1.2.3"], "CT*" = ["*.example.org"], MR1 = ["mr1"]'
+    tls = 'tls = { certificate = "relay.pem", key = "relay.key", client_ca = "ca.pem" }'
+    keys = f", {tls}, allow = {{ certificates = {{ {lists} }} }}"
+    pki.issue_all(LEAST.format(listener=keys, route=""), tmp_path)
+    allowing = least(keys, folder=tmp_path)
+    for calling, names, unmet in (
+        ("CT1", (), '= { "CT1" = ["ct1.*", "10.1.2.3"], "CT*" = ["*.example.org"] }'),
+        ("MR1", ("ct1.example.org",), '= { "MR1" = ["mr1"] }'),
+        ("US1", ("ct1.example.org",), 'has no pattern for "US1"'),
+    ):
+        lines = told(allowing, calling, certificates=names, **HERE).splitlines()
+        assert lines[-3:] == [
+            "  rejected (1,1,3): calling AE title not recognised",
+            "  allow",
+            f"    not for this caller: certificates {unmet}",
+        ]
+    assert "rejected" not in told(allowing, "CT1", certificates=("ct1.example.org",), **HERE)
 
 
 def test_with_all_services_named_there_is_no_other():

@@ -33,6 +33,7 @@ from relay.bridge.ports import (
     Upstreams,
 )
 from relay.policy.admission import IDENTITY_REFUSED, UNAVAILABLE, judge
+from relay.policy.allowing import Allow, refusal
 from relay.policy.planning import COMMITMENT, Directory, Plan
 from relay.policy.routing import Caller, Way
 from relay.wire.bounds import BOUNDS, Bounds
@@ -54,7 +55,8 @@ class Rules:
     it is to be rejected where there is no room for it.
     `window` is the most operations that a caller may have outstanding, if it asks for more than
     one. `registers` are those of all listeners together. With `identities` a caller has to show who
-    its user is, and that is not passed on. `bounds` are what a caller may say.
+    its user is, and that is not passed on. `bounds` are what a caller may say. `allow` says who may
+    come in at all.
     """
 
     directory: Directory
@@ -65,6 +67,7 @@ class Rules:
     window: int = 1
     identities: Identities | None = None
     bounds: Bounds = BOUNDS
+    allow: Allow = attrs.field(factory=Allow)
 
 
 @attrs.define(eq=False)
@@ -109,9 +112,11 @@ class Session:
         self._request = request
         self.outcome.calling, self.outcome.called = request.calling, request.called
         who = self._who = Caller.of(request, self.downstream.origin)
-        plan = judge(request, self.rules.enter(request.calling)) or self._plan(who, request)
+        obstacle = self.rules.allow.obstacle(who)
+        unlisted, crowded = refusal(obstacle), self.rules.enter(request.calling)
+        plan = judge(request, unlisted or crowded) or self._plan(who, request)
         if isinstance(plan, AssociateRJ):
-            self._reject(plan)
+            self._reject(plan, f", allow.{obstacle.value}" if obstacle and plan is unlisted else "")
             return
         if self.rules.identities is None:
             self._admit(request, plan, Offer.of(request))
@@ -211,9 +216,9 @@ class Session:
         contexts = {each.id: self.party.contexts[each.id] for each in offer.contexts}
         return Leg(asked, contexts, upstream, self.upstreams, self.clock, self._exchange)
 
-    def _reject(self, rejection: AssociateRJ) -> None:
+    def _reject(self, rejection: AssociateRJ, by: str = "") -> None:
         numbers = f"({rejection.result},{rejection.source},{rejection.reason})"
-        self.outcome.finish(End.REJECTED, numbers)
+        self.outcome.finish(End.REJECTED, f"{numbers}{by}")
         self.downstream.reject(rejection)
         self._close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .mistakes import ConfigurationError, Mistake
 from .model import (
     Address,
+    Allow,
     AssociationPolicy,
     ClientTLS,
     Commitment,
@@ -23,6 +24,7 @@ from .reading import load, parse
 
 __all__ = [
     "Address",
+    "Allow",
     "AssociationPolicy",
     "ClientTLS",
     "Commitment",

@@ -114,6 +114,23 @@ class ServerTLS:
 
 
 @attrs.frozen
+class Allow:
+    """Whom a listener lets in (relay.policy.allowing). None of a list: no restriction.
+
+    `calling` and `called` are patterns for AE titles, `networks` texts for `ipaddress.ip_network`.
+    `certificates` are patterns for the subject alternative names of a caller's certificate, by
+    patterns for its AE title.
+    """
+
+    calling: tuple[str, ...] | None = attrs.field(default=None, validator=values.ae_patterns)
+    called: tuple[str, ...] | None = attrs.field(default=None, validator=values.ae_patterns)
+    networks: tuple[str, ...] | None = attrs.field(default=None, validator=values.networks)
+    certificates: Mapping[str, tuple[str, ...]] | None = attrs.field(
+        default=None, validator=values.certificates_by_title
+    )
+
+
+@attrs.frozen
 class Listener:
     """A port with its rules. `artim` is the timer of PS3.8 9.1.5, `max_pdu` that of PS3.8 D.1.
 
@@ -138,6 +155,7 @@ class Listener:
     max_contexts: int = attrs.field(default=128, validator=values.contexts)
     max_items: int = attrs.field(default=16_384, validator=values.items)
     max_command: int = attrs.field(default=65_536, validator=values.command_length)
+    allow: Allow | None = None
 
 
 @attrs.frozen

@@ -62,7 +62,7 @@ def _names(listeners: list[Table]) -> set[str]:
 def _certificates_asked_for(route: Table, listeners: list[Table]) -> Iterator[Unexpected]:
     """Where no caller is asked for a certificate the route would never fit."""
     those = _listeners_of(route, listeners)
-    if "certificates" in route and those and not any(_asks(each) for each in those):
+    if "certificates" in route and those and not any(asks(each) for each in those):
         found = "certificates, and no listener of this route that asks callers for one"
         expected = "tls with client_ca there, or no certificates"
         yield Unexpected(found, expected, below=("certificates",))
@@ -78,7 +78,8 @@ def _listeners_of(route: Table, listeners: list[Table]) -> list[Table]:
     return [each for each in listeners if "name" in each and each["name"] in meant]
 
 
-def _asks(listener: Table) -> bool:
+def asks(listener: Table) -> bool:
+    """Whether a listener asks callers for a certificate."""
     tls = table_in(listener, "tls")
     return "client_ca" in tls and tls.get("client_certificates") != "none"
 

@@ -17,11 +17,14 @@ from relay.policy.balancing import BALANCERS
 from relay.policy.leasing import Reuse
 
 from .checks import name_of, pem
+from .listeners import around_allow, of_allow
 from .mistakes import Step, Unexpected, describe, nearest
 from .model import (
+    Allow,
     ClientTLS,
     Configuration,
     Failover,
+    Listener,
     Outside,
     Pool,
     RelaySection,
@@ -52,6 +55,10 @@ def together(kind: type, table: Table, folder: Path) -> Iterator[Unexpected]:
         yield from around_routes(table)
     elif kind is RelaySection:
         yield from _workers_by_sockets(table)
+    elif kind is Listener:
+        yield from around_allow(table)
+    elif kind is Allow:
+        yield from of_allow(table)
     elif kind is Upstream:
         yield from _warm_ones_rest(table)
     elif kind is Pool:

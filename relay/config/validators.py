@@ -46,6 +46,15 @@ class Names:
         if wrong := list(self._wrong(value)):
             raise ExceptionGroup(self.expected, wrong)
 
+    def wrong_at(self, below: tuple[str, ...], value: object) -> Iterator[Unexpected]:
+        """What is wrong with a value of a table, which may be of any type."""
+        if not isinstance(value, list | tuple) or not value:
+            yield Unexpected(describe(value), self.expected, below=below)
+            return
+        for each in self._wrong(value):
+            each.below = (*below, *each.below)
+            yield each
+
     def _wrong(self, names: Sequence[object]) -> Iterator[Unexpected]:
         for index, name in enumerate(names):
             if not isinstance(name, str) or not self.holds(name):
@@ -53,6 +62,35 @@ class Names:
                 yield Unexpected(describe(name), self.element, meant, (index,))
             elif name in names[:index]:
                 yield Unexpected(f"{describe(name)} again", "each once", below=(index,))
+
+
+@attrs.frozen
+class NamesBy:
+    """A validator for tables of arrays of names, at least one; `key` checks each key of it."""
+
+    expected: str
+    key: Check
+    names: Names
+
+    def __call__(
+        self,
+        instance: object,
+        attribute: attrs.Attribute[Any],
+        value: Mapping[str, object] | None,
+    ) -> None:
+        """Raise `Unexpected` for an empty table, a group of them for all that is wrong in it."""
+        if value is None:
+            return
+        if not value:
+            raise Unexpected("an empty table", self.expected)
+        if wrong := list(self._wrong(value)):
+            raise ExceptionGroup(self.expected, wrong)
+
+    def _wrong(self, table: Mapping[str, object]) -> Iterator[Unexpected]:
+        for key, names in table.items():
+            if not self.key.holds(key):
+                yield Unexpected(f"the key {quoted(key)}", self.key.expected, below=(key,))
+            yield from self.names.wrong_at((key,), names)
 
 
 @attrs.frozen

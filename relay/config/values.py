@@ -11,7 +11,7 @@ from relay.policy.balancing import BALANCERS
 from relay.policy.services import SERVICES
 
 from .mistakes import nearest, one_of
-from .validators import Check, Names, Numbers, OneOf, Titles, integer
+from .validators import Check, Names, NamesBy, Numbers, OneOf, Titles, integer
 
 MOST_ASSOCIATIONS = 100_000
 _DAY = 86_400
@@ -161,6 +161,9 @@ networks = Names(
     _is_network,
     _meant_network,
 )
+ae_patterns = Names(
+    "patterns for AE titles; leave the key out for any", ae_pattern.expected, _is_ae_text
+)
 listener_names = Names(
     "names of listeners; leave the key out for all", "the name of a listener", _is_name
 )
@@ -168,4 +171,10 @@ certificates = Names(
     "patterns; leave the key out where certificates do not matter",
     'a pattern for a name in a certificate, such as "*.ct.example.org"',
     _is_name,
+)
+certificates_by_title = NamesBy(
+    'a table such as { "CT1" = ["ct1.example.org"] }; leave the key out where certificates do not '
+    "matter",
+    ae_pattern,
+    certificates,
 )

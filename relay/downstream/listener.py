@@ -51,7 +51,7 @@ class Listener(Factory):
     def buildProtocol(self, addr: IAddress | None) -> DownstreamAssociation | None:
         """The connection of a caller at `addr`, with its session; None where it is to be closed."""
         host = getattr(addr, "host", None)
-        entry = self.gate.enter(host)
+        entry = self.gate.enter(host, self.rules.allow)
         peer = host or "local"
         if entry in CLOSED:
             self.log.info("{peer}: closed: {why}", peer=peer, why=CLOSED[entry])

@@ -67,7 +67,8 @@ CALLED_NOT_RECOGNIZED = _refusal(UserRejectReason.CALLED_AE_TITLE_NOT_RECOGNIZED
 def judge(request: AssociateRQ, refusal: AssociateRJ | None) -> AssociateRJ | None:
     """The rejection that `request` deserves before routing, or None.
 
-    `refusal`: what the limits have it told, where they leave no room for one association more.
+    `refusal`: what it is told where an allow list keeps it out, or where the limits leave no room
+    for one association more.
     """
     if not request.protocol_version & 1:
         return VERSION_REJECTED

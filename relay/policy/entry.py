@@ -1,5 +1,9 @@
 """Who may connect, and what is answered to those who may not: judged by where they call from. Pure.
 
+Who is from no network that the listener allows is closed at once, and counts for nobody. That is
+harsh to a modality with a wrong address, but nothing that parses or decrypts is within the reach of
+whoever has no business here.
+
 A connection is judged when it is accepted, before anything is read from it, or any TLS begins: what
 an address may cost is bounded before it has cost anything. Whoever asks for an association deserves
 an answer, so those who are a few too many are let in to be told; a flood is not.
@@ -16,6 +20,7 @@ from ipaddress import IPv6Address
 import attrs
 
 from relay.policy.admission import TOO_MANY
+from relay.policy.allowing import Allow
 from relay.policy.tally import Tally
 from relay.wire.pdu import AssociateRJ
 
@@ -33,12 +38,17 @@ class Entry(Enum):
     """Let in, but a request for an association is rejected."""
     CROWD = "crowd"
     """Closed at once, and not counted."""
+    ELSEWHERE = "elsewhere"
+    """Likewise."""
 
 
 REJECTIONS: dict[Entry, AssociateRJ] = {Entry.TOO_MANY: TOO_MANY}
 """What those are told who are let in to be told."""
 
-CLOSED = {Entry.CROWD: "too many connections from there"}
+CLOSED = {
+    Entry.CROWD: "too many connections from there",
+    Entry.ELSEWHERE: "no network that is allowed",
+}
 """Why those are closed who are closed at once."""
 
 
@@ -52,9 +62,11 @@ class Gate:
     def __attrs_post_init__(self) -> None:
         self._connections = Tally(self.most)
 
-    def enter(self, host: str | None) -> Entry:
+    def enter(self, host: str | None, allow: Allow | None = None) -> Entry:
         """What becomes of a connection from `host`; where it is not closed it counts until it has
-        left."""
+        left. `allow` is the allow list of the listener that accepted it."""
+        if allow is not None and not allow.lets_connect(host or ""):
+            return Entry.ELSEWHERE
         source = source_of(host)
         if source is None or not self.most:
             return Entry.SERVED

@@ -15,20 +15,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from fnmatch import fnmatchcase
-from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import TypeAlias
 
 import attrs
 
 from relay.policy.admission import CALLED_NOT_RECOGNIZED, CALLING_NOT_RECOGNIZED
+from relay.policy.patterns import Network, any_fits, is_in
 from relay.policy.services import is_among, service_of
 from relay.policy.showing import Showing, Titles
 from relay.wire.items import PresentationContextRQ
 from relay.wire.pdu import AssociateRJ, AssociateRQ, ae_field
 
 VERIFICATION = "verification"
-
-Network: TypeAlias = IPv4Network | IPv6Network
 
 
 @attrs.frozen
@@ -67,7 +64,7 @@ class Caller:
 
 
 class Criterion(Enum):
-    """What a route looks at, before the services; the values are keys of a configuration."""
+    """What a route, or an allow list, looks at; the values are keys of a configuration."""
 
     CALLED = "called"
     CALLING = "calling"
@@ -111,12 +108,12 @@ class Route:
             return Criterion.CALLED
         if not fnmatchcase(caller.calling, self.calling):
             return Criterion.CALLING
-        if self.networks is not None and not _is_in(origin.address, self.networks):
+        if self.networks is not None and not is_in(origin.address, self.networks):
             return Criterion.NETWORKS
         if self.listeners is not None and origin.listener not in self.listeners:
             return Criterion.LISTENERS
         names = origin.certificate_names
-        if self.certificates is not None and not _any_fits(names, self.certificates):
+        if self.certificates is not None and not any_fits(names, self.certificates):
             return Criterion.CERTIFICATES
         return None
 
@@ -220,17 +217,3 @@ def choice(fitting: Sequence[Route], abstract_syntax: str) -> Route | None:
 
 def _is_verification(abstract_syntax: str) -> bool:
     return service_of(abstract_syntax) == VERIFICATION
-
-
-def _is_in(address: str, networks: Iterable[Network]) -> bool:
-    try:
-        # An IPv6 address may name its interface.
-        its = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = getattr(its, "ipv4_mapped", None)
-    return any((mapped or its) in each for each in networks)
-
-
-def _any_fits(names: Iterable[str], patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, each) for name in names for each in patterns)

@@ -82,6 +82,7 @@ class First(Service):
         self.configuration = configuration
         its = configuration.relay
         limits = [each.max_associations or its.max_associations for each in configuration.listeners]
+        self.allows = [bindings.allow(each) for each in configuration.listeners]
         self.guests = Guests(its.max_associations, limits, bindings.gate(its))
         how = command(reactor)
         numbers = range(1, its.workers + 1)
@@ -145,9 +146,9 @@ class First(Service):
     def accepted(self, connection: socket.socket, door: int, address: IAddress | None) -> None:
         """Somebody called."""
         host, port = getattr(address, "host", None), getattr(address, "port", None)
-        entry = self.guests.gate.enter(host)
+        entry = self.guests.gate.enter(host, self.allows[door])
         if entry in CLOSED:
-            self.log.info("{peer}: closed: {why}", peer=host, why=CLOSED[entry])
+            self.log.info("{peer}: closed: {why}", peer=host or "local", why=CLOSED[entry])
             connection.close()
             return
         self._waiting.append(Waiting(connection, door, host, port, entry))

@@ -60,6 +60,10 @@ class Entrance:
             ended()
             return
         protocol = self.factory.buildProtocol(address(connection, particulars))
+        if protocol is None:
+            connection.close()
+            ended()
+            return
         if particulars.entry in REJECTIONS:
             turn_away(protocol.session, REJECTIONS[particulars.entry])
         stream = self.sockets.stream(connection, protocol, lambda reason: ended())

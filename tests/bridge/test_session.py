@@ -8,6 +8,7 @@ import pytest
 from relay.bridge.outcome import End
 from relay.bridge.ports import Negotiated, Rejected, Unavailable
 from relay.bridge.pressure import HELD_MAXIMUM
+from relay.policy.allowing import Allow
 from relay.policy.routing import Route
 from relay.wire.command import CommandField as F
 from relay.wire.errors import ProtocolError
@@ -118,6 +119,35 @@ def test_more_associations_than_allowed_are_to_try_again():  # 32
     crossing = Crossing(has_room=False)
     crossing.asks()
     assert crossing.since() == ["caller rejected 2,3,2"]
+
+
+@pytest.mark.parametrize(
+    ("allow", "answer", "by"),
+    [
+        (Allow(calling=("CT_*",)), "1,1,3", "calling"),
+        (Allow(called=("PACS",)), "1,1,7", "called"),
+        (Allow(certificates={"*": ("*",)}), "1,1,3", "certificates"),
+        (Allow(networks=()), "1,1,3", "networks"),
+    ],
+)
+def test_who_is_not_in_an_allow_list_is_rejected_whether_or_not_there_is_room(allow, answer, by):
+    for has_room in (True, False):
+        crossing = Crossing(allow=allow, has_room=has_room)
+        crossing.asks()
+        assert crossing.since() == [f"caller rejected {answer}"]
+        assert crossing.outcome.why == f"({answer}), allow.{by}"
+
+
+def test_what_is_wrong_beside_an_allow_list_is_not_laid_to_it():
+    crossing = Crossing(allow=Allow(calling=("CT_*",)))
+    crossing.asks(attrs.evolve(GOOD, protocol_version=2))
+    assert crossing.outcome.why == "(1,2,2)"
+
+
+def test_who_is_in_an_allow_list_goes_on_to_routing():
+    crossing = Crossing(allow=Allow(calling=("MOD*",)))
+    crossing.asks()
+    assert crossing.since() == ["negotiate archive"]
 
 
 def test_a_rejection_names_who_called_whom_in_the_outcome():

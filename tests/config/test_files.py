@@ -13,6 +13,7 @@ import pytest
 
 from relay.config import (
     Address,
+    Allow,
     AssociationPolicy,
     ClientTLS,
     Commitment,
@@ -46,6 +47,7 @@ SECTIONS = {
     RelaySection: ("relay", "## `[relay]`"),
     Listener: ("listener.1", "## `[[listener]]`"),
     ServerTLS: ("listener.1.tls", "### `tls` of a listener"),
+    Allow: ("listener.1.allow", "### `allow` of a listener"),
     Upstream: ("upstream.pacs-a", "## `[upstream.NAME]`"),
     Identity: ("upstream.pacs-a.identity", "### `identity` of an upstream"),
     ClientTLS: ("upstream.pacs-a.tls", "### `tls` of an upstream"),
@@ -55,6 +57,9 @@ SECTIONS = {
     Commitment: ("commitment", "## `[commitment]`"),
     Failover: ("failover", "## `[failover]`"),
 }
+TABLES = {"tls", "identity", "allow"}
+"""Keys whose values are tables with sections of their own."""
+
 EVERY_SECTION = pytest.mark.parametrize("section", SECTIONS, ids=lambda kind: kind.__name__)
 
 
@@ -153,7 +158,7 @@ def test_the_full_configuration_has_every_table():
 def test_the_full_configuration_writes_each_default_beside_its_key(section):
     lines = FULL.splitlines()
     for field in attrs.fields(section):
-        if default(section, field) == "required" or field.name in ("tls", "identity"):
+        if default(section, field) == "required" or field.name in TABLES:
             continue
         about = f"# default: {default(section, field)}"
         assert any(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from relay.config import (
     Address,
+    Allow,
     AssociationPolicy,
     Commitment,
     Failover,
@@ -169,6 +170,21 @@ def test_arrays_made_by_hand_are_checked_too():
         AssociationPolicy(transfer_syntaxes=("implicit",))
     with pytest.raises(ExceptionGroup):
         Pool(("a",), "hash", weights={"a": 0})
+
+
+def test_allow_lists_made_by_hand_are_checked_too():
+    for wrong in (
+        {"calling": ("",)},
+        {"called": ("A", "A")},
+        {"networks": ("10.1.2.3/16",)},
+        {"certificates": {"CT1": ()}},
+        {"certificates": {"CT1": "ct1"}},
+        {"certificates": {"A\\B": ("ct1",)}},
+    ):
+        with pytest.raises(ExceptionGroup):
+            Allow(**wrong)
+    with pytest.raises(Unexpected):
+        Allow(certificates={})
 
 
 def test_a_configuration_does_not_change():

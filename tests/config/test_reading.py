@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from relay.config import (
     Address,
+    Allow,
     AssociationPolicy,
     ClientTLS,
     Commitment,
@@ -208,6 +209,10 @@ WHERE = {
     RelaySection: ("relay", lambda document: document["relay"]),
     Listener: ("listener[0]", lambda document: document["listener"][0]),
     ServerTLS: ("listener[0].tls", lambda document: document["listener"][0]["tls"]),
+    Allow: (
+        "listener[0].allow",
+        lambda document: document["listener"][0].setdefault("allow", {"called": ["RELAY"]}),
+    ),
     Upstream: ("upstream.pacs", lambda document: document["upstream"]["pacs"]),
     ClientTLS: ("upstream.pacs.tls", lambda document: document["upstream"]["pacs"]["tls"]),
     Pool: ("pool.archive", lambda document: document["pool"]["archive"]),
@@ -445,6 +450,48 @@ def test_a_route_is_read_with_all_its_conditions(folder):
             show_called="caller",
         ),
     )
+
+
+def test_an_allow_list_is_read_with_all_its_lists(folder):
+    document = least()
+    tls = {"certificate": "relay.pem", "key": "relay.key", "client_ca": "ca.pem"}
+    allow = {
+        "calling": ["CT*", "MR1"],
+        "called": ["RELAY"],
+        "networks": ["10.1.0.0/16", "::1"],
+        "certificates": {"CT1": ["ct1.example.org"], "MR*": ["*.mr.example.org", "10.1.7.9"]},
+    }
+    document["listener"][0] |= {"tls": tls, "allow": allow}
+    read = parse(written(document), folder).listeners[0].allow
+    certificates = {"CT1": ("ct1.example.org",), "MR*": ("*.mr.example.org", "10.1.7.9")}
+    expected = Allow(("CT*", "MR1"), ("RELAY",), ("10.1.0.0/16", "::1"), certificates)
+    assert read == expected
+    with pytest.raises(TypeError):
+        read.certificates["CT1"] = ()  # type: ignore[index]
+
+
+def test_what_is_wrong_with_an_allow_list_is_told_with_its_place():
+    document = least()
+    certificates = {"": ["*"], "CT1": [], "MR1": ["", "mr1", "mr1"], "US1": "us1"}
+    document["listener"][0]["allow"] = {
+        "calling": ["CT1", "CT1"],
+        "called": [],
+        "networks": ["10.1.2.3/16"],
+        "certificates": certificates,
+    }
+    at = "listener[0].allow"
+    found = {each.key: (each.found, each.nearest) for each in mistakes(document)}
+    assert found == {
+        f"{at}.calling[1]": ('the string "CT1" again', None),
+        f"{at}.called": ("an empty array", None),
+        f"{at}.networks[0]": ('the string "10.1.2.3/16"', "10.1.0.0/16"),
+        f'{at}.certificates.""': ('the key ""', None),
+        f"{at}.certificates.CT1": ("an empty array", None),
+        f"{at}.certificates.MR1[0]": ('the string ""', None),
+        f"{at}.certificates.MR1[2]": ('the string "mr1" again', None),
+        f"{at}.certificates.US1": ('the string "us1"', None),
+        f"{at}.certificates": ("certificates, and a listener that asks callers for none", None),
+    }
 
 
 def test_association_policies_are_read_in_their_order():

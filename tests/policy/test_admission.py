@@ -102,6 +102,11 @@ def test_where_there_is_no_room_a_caller_is_to_try_again():
     assert judge(GOOD, TOO_MANY) is TOO_MANY
 
 
+def test_who_is_not_in_the_allow_list_is_told_so():
+    assert judge(GOOD, CALLING_NOT_RECOGNIZED) is CALLING_NOT_RECOGNIZED
+    assert judge(changed(protocol_version=0), CALLED_NOT_RECOGNIZED) is VERSION_REJECTED
+
+
 def test_what_is_wrong_for_good_is_said_before_what_may_pass():
     both = changed(
         protocol_version=0,

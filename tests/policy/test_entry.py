@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from ipaddress import ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.policy.admission import TOO_MANY
+from relay.policy.allowing import Allow
 from relay.policy.entry import CLOSED, MOST_TOLD, REJECTIONS, Entry, Gate, source_of
 
 HOST = "192.0.2.7"
@@ -40,6 +42,14 @@ def test_an_address_never_has_more_than_its_limit_and_those_who_are_told(most, s
 def test_whoever_is_let_in_though_too_many_is_told_so_and_who_is_closed_has_a_reason():
     assert REJECTIONS == {Entry.TOO_MANY: TOO_MANY}
     assert {Entry.SERVED, *REJECTIONS, *CLOSED} == set(Entry)
+
+
+def test_who_is_from_no_network_that_is_allowed_is_closed_and_counts_for_nobody():
+    gate, here = Gate(1), Allow(networks=(ip_network("192.0.2.0/24"),))
+    for host in ("198.51.100.7", "2001:db8::1", None) * 10:
+        assert gate.enter(host, here) is Entry.ELSEWHERE
+    assert gate.enter("198.51.100.7", Allow()) is Entry.SERVED
+    assert gate.enter(HOST, here) is Entry.SERVED
 
 
 def test_what_has_no_address_is_not_counted():

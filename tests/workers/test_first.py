@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import socket
 
+import attrs
 import pytest
 from twisted.internet.address import IPv4Address
 
-from relay.config import parse
+from relay import bindings
+from relay.config import Allow, parse
 from relay.policy.entry import MOST_TOLD, Entry
 from relay.workers.first import AGAIN, First, first_process
 from relay.workers.passing import Particulars
@@ -74,6 +76,19 @@ class TestFirst(FirstCase):
         self.call()
         (its,) = self.reactor.processes[0].takes()
         assert its == Particulars(its.number, 0, "192.0.2.7", 4242, Entry.SERVED)
+
+    def test_who_is_from_no_network_that_is_allowed_reaches_no_worker(self):
+        self.first.opens(1)
+        (its,) = self.first.configuration.listeners
+        here, elsewhere = (Allow(networks=(each,)) for each in ("192.0.2.0/24", "10.0.0.0/8"))
+        self.first.allows = [bindings.allow(attrs.evolve(its, allow=elsewhere))]
+        self.call()
+        assert self.taken() == [[], []]
+        assert self.lines()[-1] == "192.0.2.7: closed: no network that is allowed"
+        assert is_closed(self.callers[-1])
+        self.first.allows = [bindings.allow(attrs.evolve(its, allow=here))]
+        self.call()
+        assert [len(each) for each in self.taken()] == [1, 0]
 
     def test_the_worker_with_the_fewest_is_handed_the_next(self):
         for each in (1, 2):
