@@ -9,8 +9,9 @@ from pathlib import Path
 from .mistakes import Unexpected
 
 _HASH = re.compile(rb"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
-LONGEST = 0xFFFF
-"""Bytes of a field of a user identity (PS3.7 D.3.3.7.1)."""
+LONGEST_PASSCODE = 1024
+"""Bytes: more than anybody has, and no more than there is room for beside what a caller proposes
+(wire/negotiation.py)."""
 
 
 def read_users(path: Path) -> Mapping[bytes, bytes]:
@@ -32,6 +33,6 @@ def read_users(path: Path) -> Mapping[bytes, bytes]:
 def read_passcode(path: Path) -> bytes:
     """The first line. OSError, or `Unexpected`."""
     lines = path.read_bytes().splitlines()
-    if not lines or not 0 < len(lines[0]) <= LONGEST:
-        raise Unexpected("no passcode", "a first line that is the passcode")
+    if not lines or not 0 < len(lines[0]) <= LONGEST_PASSCODE:
+        raise Unexpected("no passcode", f"a first line of 1 to {LONGEST_PASSCODE} bytes")
     return lines[0]

@@ -14,6 +14,7 @@ from .mistakes import nearest, one_of
 from .validators import Check, Names, NamesBy, Numbers, OneOf, Titles, integer
 
 MOST_ASSOCIATIONS = 100_000
+LONGEST_USERNAME = 255  # characters
 _DAY = 86_400
 _MAPPED = 96  # bits before an IPv4 address in one of IPv6 (RFC 4291 2.5.5.2)
 _DESTINATIONS = ("pass", "rewrite")
@@ -87,7 +88,10 @@ ae_title = Check(
 )
 ae_pattern = Check('a pattern for AE titles, such as "CT*"', _is_ae_text)
 host = Check("a host name or an IP address", _is_host)
-username = Check("a user name, 1 to 255 characters", lambda value: 0 < len(value) <= 255)
+username = Check(
+    f"a user name, 1 to {LONGEST_USERNAME} characters",
+    lambda value: 0 < len(value) <= LONGEST_USERNAME,
+)
 ip_address = Check("an IPv4 or IPv6 address", _is_ip_address)
 pool_name = Check("the name of a pool", bool)
 listener_name = Check("a name, of printable characters", _is_name)

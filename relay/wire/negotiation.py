@@ -41,9 +41,9 @@ IMPLEMENTATION_VERSION_NAME = "DICOM_RELAY_0_1"
 IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 
 
-LONGEST_USER_INFORMATION = 0xFFFF - 128
-"""Bytes of sub-items that leave room to replace some of a peer's own with ours: maximum length,
-implementation class UID and version name."""
+LONGEST_USER_INFORMATION = 0xFFFF - 4096
+"""Bytes of sub-items that leave room to put ours in the place of a peer's, or beside them: maximum
+length, implementation class UID, version name, and a user identity of some 3,000 bytes."""
 
 
 @attrs.frozen

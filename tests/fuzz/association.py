@@ -9,7 +9,10 @@ from typing import Any
 
 import attrs
 
+from relay.config.secret_files import LONGEST_PASSCODE
+from relay.config.values import LONGEST_USERNAME
 from relay.policy.admission import TOO_MANY, judge
+from relay.wire.bounds import Bounds, Extent
 from relay.wire.errors import ProtocolError
 from relay.wire.items import ContextResult
 from relay.wire.negotiation import (
@@ -22,10 +25,14 @@ from relay.wire.negotiation import (
 )
 from relay.wire.pdu import DECODERS, AssociateAC, AssociateRJ, AssociateRQ
 from relay.wire.requests import Requests
+from relay.wire.user_information import UserIdentityRQ
 from tests import vectors
 from tests.fuzz import plain
 
 MAXIMUM = 16384
+LONGEST_USER = UserIdentityRQ(2, False, bytes(4 * LONGEST_USERNAME), bytes(LONGEST_PASSCODE))
+"""That an upstream may be shown in the place of a caller's own."""
+
 LONGEST_TEXT = 120
 """Characters that an error says: it tells of structure, and quotes nothing."""
 
@@ -75,6 +82,7 @@ def _decoded(kind: int, body: bytes) -> Any:
 def _associate(kind: int, body: bytes) -> AssociateRQ | AssociateAC | None:
     """The PDU, which is what the plain way reads, and survives being written."""
     told = _decoded(kind, body)
+    _measured(body)
     try:
         expected = plain.associate(kind, body)
     except plain.Broken:
@@ -88,6 +96,19 @@ def _associate(kind: int, body: bytes) -> AssociateRQ | AssociateAC | None:
     # An item that was not there may be written as an empty one, but nothing grows beyond that.
     assert len(raw) <= len(body) + 6 + 4 * (2 + len(told.contexts))
     return told
+
+
+def _measured(body: bytes) -> None:
+    """How much is in it is told before it is read, and bounded."""
+    contexts, items = plain.extent(body)
+    for bounds in (Bounds(), Bounds(contexts, items)):
+        assert bounds.measure(body) == Extent(contexts, items)
+    for less in (Bounds(contexts - 1, items), Bounds(contexts, items - 1)):
+        try:
+            less.measure(body)
+        except ProtocolError:
+            continue
+        raise AssertionError("more than may be is taken")
 
 
 def _plainly(value: Any) -> Any:
@@ -129,6 +150,9 @@ def _proposed(request: AssociateRQ) -> None:
     assert [each.id for each in normal.contexts] == [*range(1, 2 * len(ids), 2)]
     sent = offer.request(request.calling_field, request.called_field, MAXIMUM)
     assert Offer.of(AssociateRQ.decode(sent.encode()[6:])) == offer
+    shown = attrs.evolve(offer, user_identity=LONGEST_USER)
+    raw = shown.request(request.calling_field, request.called_field, MAXIMUM).encode()
+    assert Offer.of(AssociateRQ.decode(raw[6:])) == shown
     for answer in (
         Answer.accepting(offer),
         Answer.refusing(offer, ContextResult.NO_REASON),

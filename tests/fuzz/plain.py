@@ -155,6 +155,25 @@ _SUB_ITEMS: dict[int, Any] = {
 }
 
 
+def extent(body: bytes) -> tuple[int, int]:
+    """How many contexts such a PDU holds, and how many items and sub-items, as far as it goes."""
+    contexts = found = 0
+    for kind, value in _as_far_as_it_goes(body[68:]):
+        contexts += kind in {0x20, 0x21}
+        found += 1
+        if kind in {0x20, 0x21, 0x50}:
+            found += len(list(_as_far_as_it_goes(value[4 if kind < 0x50 else 0 :])))
+    return contexts, found
+
+
+def _as_far_as_it_goes(raw: bytes) -> Iterator[tuple[int, bytes]]:
+    """Items whose headers are there, the last of them maybe cut short."""
+    while len(raw) >= 4:
+        end = 4 + int.from_bytes(raw[2:4], "big")
+        yield raw[0], raw[4:end]
+        raw = raw[end:]
+
+
 # --- a stream of PDUs
 
 

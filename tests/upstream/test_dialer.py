@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import DNSLookupError, NoRouteError
@@ -12,13 +13,15 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from relay.config.secret_files import LONGEST_PASSCODE
+from relay.config.values import LONGEST_USERNAME
 from relay.policy.showing import Titles
 from relay.upstream.dialer import Dialer
 from relay.upstream.ends import End, Unreachable
 from relay.upstream.protocol import UpstreamAssociation
-from relay.wire.negotiation import IMPLEMENTATION_CLASS_UID, Offer
+from relay.wire.negotiation import IMPLEMENTATION_CLASS_UID, LONGEST_USER_INFORMATION, Offer
 from relay.wire.pdu import ae_field
-from relay.wire.user_information import UserIdentityRQ
+from relay.wire.user_information import SOPClassExtendedNegotiation, UserIdentityRQ
 from tests.network import Network
 from tests.peers import Archives
 from tests.upstream.rig import CALLING, IDENTIFIED, MANNERS, OFFER
@@ -100,6 +103,17 @@ class Dialling(SynchronousTestCase):
             self.dial(offer=offer)
             shown = self.archive.heard[-1].user_information.user_identity
             self.assertEqual(shown, self.identity)
+
+    def test_the_longest_offer_that_is_let_in_leaves_room_for_the_longest_user(self):
+        empty = SOPClassExtendedNegotiation("1.2.3", b"")
+        room = LONGEST_USER_INFORMATION - len(empty.encode())
+        longest = attrs.evolve(empty, information=bytes(room))
+        username = "\U0001f3e5" * LONGEST_USERNAME
+        self.identity = UserIdentityRQ(2, False, username.encode(), bytes(LONGEST_PASSCODE))
+        self.dial(offer=attrs.evolve(OFFER, extended=(longest,)))
+        (request,) = self.archive.heard
+        self.assertEqual(request.user_information.user_identity, self.identity)
+        self.assertEqual(request.user_information.extended, (longest,))
 
     def test_the_offer_is_proposed_with_what_belongs_to_it(self):
         self.dial(offer=IDENTIFIED)
