@@ -6,6 +6,7 @@ loaded by OpenSSL, and a temporary file is made in the folder for them.
 
 from __future__ import annotations
 
+import errno
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -104,6 +105,7 @@ def pem(kind: Outside, path: Path) -> None:
     """Raise `Unexpected` unless the file can be read and OpenSSL takes it for what it should be."""
     name, expected = name_of(path), EXPECTED[kind]
     try:
+        _has_an_end(path)
         path.read_bytes()
         _LOADERS[kind](path)
     except OSError as error:
@@ -128,12 +130,20 @@ def file(kind: Outside, path: Path) -> None:
 def secret(kind: Outside, path: Path) -> None:
     """Raise `Unexpected` unless the file has what it should; no secret is quoted."""
     try:
+        _has_an_end(path)
         _SECRETS[kind](path)
     except OSError as error:
         found = f"{name_of(path)}, which cannot be read ({error.strerror})"
         raise Unexpected(found, EXPECTED[kind]) from error
     except Unexpected as error:
         raise Unexpected(f"{name_of(path)}: {error.found}", error.expected) from error
+
+
+def _has_an_end(path: Path) -> None:
+    """OSError for what might be read for ever, or but once: a pipe, a device."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "not a file on disk")
 
 
 def folder(path: Path) -> None:

@@ -163,6 +163,15 @@ def test_it_is_said_why_a_file_with_secrets_is_not_taken(files, kind):
     assert str(files / "empty") in raised.value.found
 
 
+@pytest.mark.parametrize(
+    "kind", [Outside.CERTIFICATE, Outside.KEY, Outside.AUTHORITIES, Outside.USERS, Outside.PASSCODE]
+)
+def test_what_may_never_end_is_not_read(kind):
+    with pytest.raises(Unexpected) as raised:
+        checks.file(kind, Path(os.devnull))
+    assert raised.value.found == f'"{os.devnull}", which cannot be read (not a file on disk)'
+
+
 def test_a_refused_line_of_users_is_not_shown(files):
     with pytest.raises(Unexpected) as raised:
         checks.file(Outside.USERS, files / "text")
