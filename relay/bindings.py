@@ -18,6 +18,7 @@ from relay.policy.affinity import AFFINITIES
 from relay.policy.allowing import Allow
 from relay.policy.entry import Gate
 from relay.policy.health import Judgement
+from relay.policy.lines import Rate
 from relay.policy.moves import Moving
 from relay.policy.patterns import Network
 from relay.policy.planning import Directory
@@ -169,3 +170,8 @@ def _networks(texts: tuple[str, ...] | None) -> tuple[Network, ...] | None:
 
 def _set(names: tuple[str, ...] | None) -> frozenset[str] | None:
     return None if names is None else frozenset(names)
+
+
+def line_rate(log: config.Log) -> Rate:
+    """How many lines of the log somebody may cause."""
+    return Rate(log.lines_at_once, log.lines_per_second)

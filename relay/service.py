@@ -33,6 +33,7 @@ from relay.policy.entry import Gate
 from relay.policy.moves import Moves
 from relay.policy.tally import Tally
 from relay.scratch import Scratch
+from relay.sparing import Sparing
 from relay.transactions import Transactions
 from relay.transport.ways import Ways, ways
 from relay.upstream.allowance import Allowance, Whole
@@ -99,6 +100,7 @@ class RelayService(Service):
         keepers: Mapping[str, Keeper],
         grace: float,
         transactions: Transactions | None = None,
+        sparing: Iterable[Sparing] = (),
     ) -> None:
         self.clock = clock
         self.by = by
@@ -106,6 +108,7 @@ class RelayService(Service):
         self.keepers = keepers
         self.grace = grace
         self.transactions = transactions
+        self.sparing = sparing
         self.ports: list[IListeningPort] = []
 
     def privilegedStartService(self) -> None:
@@ -136,6 +139,8 @@ class RelayService(Service):
         await DeferredList([keeper.stop() for keeper in self.keepers.values()])
         if self.transactions is not None:
             await self.transactions.stop()
+        for each in self.sparing:
+            each.stop()
 
     def stopService(self) -> Deferred[None]:
         """Take no new calls, let operations end, then end everything."""
@@ -175,10 +180,12 @@ def relay_service(
 ) -> RelayService:
     """The relay as configured; nothing is opened yet. `reactor` is the one to run on."""
     random, own = Random(), ae_field(configuration.relay.ae_title)
+    rate = bindings.line_rate(configuration.log)
+    of_callers, of_upstreams = Sparing(reactor, rate), Sparing(reactor, rate)
     shared = shared or _alone(reactor, configuration)
     by, allowances = shared.by, shared.allowances
     keepers = {
-        name: _keeper(reactor, by, name, upstream, own, random, allowances[name])
+        name: _keeper(reactor, by, name, upstream, own, random, allowances[name], of_upstreams)
         for name, upstream in configuration.upstreams.items()
     }
     pools = {name: bindings.pool_rules(name, configuration) for name in configuration.pools}
@@ -192,9 +199,10 @@ def relay_service(
         retention=_retention(configuration.failover),
         registers=Registers(shared.moves, transactions),
     )
-    front = Front(reactor, by, bank, census, bindings.gate(its), rules)
+    front = Front(reactor, by, bank, census, bindings.gate(its), rules, of_callers)
     doors = [front.door(each) for each in configuration.listeners]
-    return RelayService(reactor, by, doors, keepers, its.shutdown_grace, transactions)
+    sparing = (of_callers, of_upstreams)
+    return RelayService(reactor, by, doors, keepers, its.shutdown_grace, transactions, sparing)
 
 
 def _alone(reactor: Any, configuration: config.Configuration) -> Shared:
@@ -225,12 +233,13 @@ def _keeper(
     own: bytes,
     random: Random,
     allowance: Allowance,
+    sparing: Sparing,
 ) -> Keeper:
     called, manners = upstream.address.ae_title, bindings.manners(upstream)
     endpoint, identity = _endpoint(by, upstream), bindings.identity(upstream)
     dialer = Dialer(reactor, endpoint, called, upstream.max_pdu, manners, identity)
     limits, judgement = bindings.limits(upstream), bindings.judgement(upstream)
-    keeper = Keeper(name, reactor, dialer, limits, own, judgement, random, allowance)
+    keeper = Keeper(name, reactor, dialer, limits, own, judgement, random, allowance, sparing)
     if upstream.drain:
         keeper.drain()
     return keeper
@@ -260,6 +269,7 @@ class Front:
     census: Census
     gate: Gate
     rules: Callable[..., Rules]
+    sparing: Sparing
 
     def door(self, each: config.Listener) -> Door:
         """One of them, and where it listens."""
@@ -274,6 +284,8 @@ class Front:
             allow=bindings.allow(each),
         )
         patience = bindings.patience(each)
-        listener = Listener(self.reactor, self.bank, rules, own, patience, each.name, self.gate)
+        listener = Listener(
+            self.reactor, self.bank, rules, own, patience, each.name, self.gate, self.sparing
+        )
         endpoint, factory = self.by.listening(each.endpoint, each.tls, listener)
         return Door(Opening(each.endpoint, endpoint, factory), listener)

@@ -89,9 +89,14 @@ class RelaySection:
 
 @attrs.frozen
 class Log:
-    """How the log is written: as text, or as lines of JSON (relay.logs)."""
+    """How the log is written: as text, or as lines of JSON (relay.logs).
+
+    So many lines may one source address cause, and one upstream (relay.policy.lines).
+    """
 
     format: str = attrs.field(default="text", validator=values.log_format)
+    lines_at_once: int = attrs.field(default=60, validator=values.lines)
+    lines_per_second: float = attrs.field(default=1.0, validator=values.line_rate)
 
 
 @attrs.frozen

@@ -124,6 +124,11 @@ retries = Check(
     lambda value: 0 <= value <= 1_000_000,
 )
 
+lines = integer(1, 1_000_000, "lines")
+line_rate = Check(
+    "a number from 0.01 to 1000000 (lines per second)", lambda value: 0.01 <= value <= 1_000_000
+)
+
 log_format = OneOf(("json", "text"))
 transport = OneOf(("socket", "twisted"))
 tls_profile = OneOf(("bcp195", "bcp195-modified"))

@@ -17,7 +17,8 @@ from relay.bridge.session import Rules, Session
 from relay.downstream.census import Census
 from relay.downstream.protocol import DownstreamAssociation, Limits
 from relay.journal.crossings import Crossing
-from relay.policy.entry import CLOSED, REJECTIONS, Gate
+from relay.policy.entry import CLOSED, REJECTIONS, Gate, source_of
+from relay.sparing import Sparing
 from relay.wire.pdu import AssociateRJ
 
 
@@ -38,6 +39,7 @@ class Listener(Factory):
         limits: Limits,
         name: str | None = None,
         gate: Gate | None = None,
+        sparing: Sparing | None = None,
     ) -> None:
         self.clock = clock
         self.upstreams = upstreams
@@ -46,6 +48,7 @@ class Listener(Factory):
         self.limits = limits
         self.name = name
         self.gate = gate or Gate()
+        self.sparing = sparing or Sparing(clock)
         self.connections: set[DownstreamAssociation] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> DownstreamAssociation | None:
@@ -54,10 +57,13 @@ class Listener(Factory):
         entry = self.gate.enter(host, self.rules.allow)
         peer = host or "local"
         if entry in CLOSED:
-            self.log.info("{peer}: closed: {why}", peer=peer, why=CLOSED[entry])
+            if self._allows(peer):
+                self.log.info("{peer}: closed: {why}", peer=peer, why=CLOSED[entry])
             return None
         gone = partial(self._gone, host)
-        association = DownstreamAssociation(self.clock, self.limits, peer, self.name, gone)
+        association = DownstreamAssociation(
+            self.clock, self.limits, peer, self.name, gone, self.sparing
+        )
         ended = partial(self._ended, peer, self.clock.seconds())
         session = Session(association, self.upstreams, self.rules, self.clock, ended)
         if entry in REJECTIONS:
@@ -85,11 +91,17 @@ class Listener(Factory):
 
     def _ended(self, peer: str, since: float, outcome: Outcome) -> None:
         self.census.leave(outcome.calling)
+        # What was performed for whom is always told; for the rest nobody need have been let in.
+        if not outcome.operations and not self._allows(peer):
+            return
         seconds = self.clock.seconds() - since
         crossing = Crossing(peer, self.name, self.wall_clock() - seconds, seconds, outcome)
         # In words already: twisted.logger takes longer for each field than all of them do.
         line = crossing.words()
         self.log.info("{line}", line=line, outcome=outcome, **crossing.fields())
+
+    def _allows(self, peer: str) -> bool:
+        return self.sparing.allows(source_of(peer) or peer)
 
 
 def turn_away(session: Session, rejection: AssociateRJ) -> None:

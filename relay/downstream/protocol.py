@@ -18,7 +18,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from relay.bridge.session import Session
+from relay.policy.entry import source_of
 from relay.policy.routing import Origin
+from relay.sparing import Sparing
 from relay.transport.association import AssociationProtocol
 from relay.transport.reasons import describe
 from relay.transport.tls import names_shown
@@ -59,12 +61,14 @@ class DownstreamAssociation(AssociationProtocol):
         peer: str,
         listener: str | None,
         gone: Callable[[DownstreamAssociation], None],
+        sparing: Sparing,
     ) -> None:
         super().__init__(clock, limits.artim)
         self.limits = limits
         self.peer = peer
         self.listener = listener
         self._gone = gone
+        self._sparing = sparing
         self._handshake: IDelayedCall | None = None
         self._stall: IDelayedCall | None = None
         self._watch: IDelayedCall | None = None
@@ -95,7 +99,7 @@ class DownstreamAssociation(AssociationProtocol):
         self._open()
 
     def _too_slow(self) -> None:
-        self.log.info("{peer}: no TLS handshake in time", peer=self.peer)
+        self._say("no TLS handshake in time")
         self.drop()
 
     def _open(self) -> None:
@@ -123,11 +127,19 @@ class DownstreamAssociation(AssociationProtocol):
     def _log_stranger(self, reason: Failure) -> None:
         """A connection without a request: worth a line when something was said on it."""
         if self.layer.error is not None:
-            self.log.info("{peer}: not an association: {why}", peer=self.peer, why=self.layer.error)
+            self._say(f"not an association: {self.layer.error}")
         elif reason.check(ConnectionClosed) is None:
-            self.log.info("{peer}: {why}", peer=self.peer, why=describe(reason))
-        else:
+            self._say(describe(reason))
+        elif self._sparing.allows(self._source, is_debugging=True):
             self.log.debug("{peer}: connected and left", peer=self.peer)
+
+    def _say(self, why: str) -> None:
+        if self._sparing.allows(self._source):
+            self.log.info("{peer}: {why}", peer=self.peer, why=why)
+
+    @property
+    def _source(self) -> str:
+        return source_of(self.peer) or self.peer
 
     # back-pressure
 

@@ -6,15 +6,20 @@ one that was ejected for its failures when it has performed an operation, or bee
 after its time. What still ends well of what was under way when it was ejected proves nothing.
 
 An upstream that goes out and one that returns are a line each. What fails while it is out, or is
-rejected again and again, is said at the level of debug.
+rejected again and again, is said at the level of debug. How often an upstream fails is for others
+to choose, so there is a budget for all of it (relay.sparing), and one of its own for what matters
+most: that it goes out, and comes back.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger, LogLevel
 
 from relay.policy.health import Health, Judgement
+from relay.sparing import Sparing
 from relay.upstream.ends import HungUp, NotAccepted, Unreachable
 from relay.upstream.room import Room
 
@@ -28,9 +33,17 @@ class Condition:
 
     log = Logger()
 
-    def __init__(self, name: str, clock: IReactorTime, judgement: Judgement, most: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        clock: IReactorTime,
+        judgement: Judgement,
+        most: int,
+        sparing: Sparing | None = None,
+    ) -> None:
         self.name = name
         self.clock = clock
+        self.sparing = sparing or Sparing(clock)
         self.health = Health(judgement)
         self.room = Room(most)
         self.is_reachable = True
@@ -68,7 +81,7 @@ class Condition:
         self.is_in_doubt = False
         if self.is_out:
             self.health.returned(self._now)
-            self.log.info("upstream {name} is back", name=self.name)
+            self._say_state(LogLevel.info, "upstream {name} is back")
 
     def answered(self, status: int, seconds: float) -> bool:
         """It has performed an operation; whether anything is different now."""
@@ -91,8 +104,15 @@ class Condition:
         if self.health.failed(self._now):
             self._is_out_now(why)
         else:
-            level = LogLevel.debug if self.is_out else LogLevel.warn
-            self.log.emit(level, "upstream {name}: {why}", name=self.name, why=why)
+            self._say(LogLevel.debug if self.is_out else LogLevel.warn, why)
+
+    def aborted(self, why: str) -> None:
+        """An association was aborted in use, and not for any fault of its own."""
+        self._say(LogLevel.warn, why)
+
+    def stale(self, why: str) -> None:
+        """An association was lost while it rested, which is nobody's fault."""
+        self._say(LogLevel.debug, f"{why} while it rested")
 
     def not_opened(self, why: Unreachable | NotAccepted, is_probe: bool) -> None:
         """No association could be opened, be it that the upstream rejected it."""
@@ -122,7 +142,7 @@ class Condition:
         if self.health.unreachable(self._now):
             self._is_out_now(why)
         else:
-            self.log.debug("upstream {name}: {why}", name=self.name, why=why)
+            self._say(LogLevel.debug, why)
 
     def _rejected(self, why: NotAccepted) -> None:
         """It rejected an association: that is an answer, and no fault of its own."""
@@ -133,7 +153,7 @@ class Condition:
     def _refused(self, text: str) -> None:
         level = LogLevel.debug if text == self._said else LogLevel.warn
         self._said, self.is_in_doubt = text, False
-        self.log.emit(level, "upstream {name}: {why}", name=self.name, why=text)
+        self._say(level, text)
 
     def congested(self, why: Exception, living: int) -> None:
         """One more association than those `living` was too many."""
@@ -145,13 +165,13 @@ class Condition:
         level = LogLevel.info if most < self._least_said else LogLevel.debug
         self._least_said = min(most, self._least_said)
         text = "upstream {name} bears {most} associations for now: {why}"
-        self.log.emit(level, text, name=self.name, most=most, why=str(why))
+        self._say(level, str(why), text, most=most)
 
     def crowded(self, why: Unreachable) -> None:
         """Somebody could not wait for an association any longer."""
         level = LogLevel.debug if self._is_crowded else LogLevel.warn
         self._is_crowded = True
-        self.log.emit(level, "upstream {name}: {why}", name=self.name, why=str(why))
+        self._say(level, str(why))
 
     def not_crowded(self) -> None:
         """Nobody waits any more."""
@@ -164,4 +184,16 @@ class Condition:
             self.proved()
 
     def _is_out_now(self, why: str) -> None:
-        self.log.warn("upstream {name} is out: {why}", name=self.name, why=why)
+        self._say_state(LogLevel.warn, "upstream {name} is out: {why}", why=why)
+
+    # in the log
+
+    def _say(
+        self, level: Any, why: str, text: str = "upstream {name}: {why}", **more: object
+    ) -> None:
+        if self.sparing.allows(f"upstream {self.name}", level is LogLevel.debug):
+            self.log.emit(level, text, name=self.name, why=why, **more)
+
+    def _say_state(self, level: Any, text: str, **more: object) -> None:
+        if self.sparing.allows(f"upstream {self.name} going out and coming back"):
+            self.log.emit(level, text, name=self.name, **more)

@@ -11,10 +11,10 @@ from random import Random
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from relay.policy.health import Judgement
 from relay.policy.showing import Titles
+from relay.sparing import Sparing
 from relay.upstream.allowance import Allowance, Whole
 from relay.upstream.answers import Answers
 from relay.upstream.condition import Condition
@@ -48,8 +48,6 @@ class Keeper:
     it has all that the upstream bears.
     """
 
-    log = Logger()
-
     def __init__(
         self,
         name: str,
@@ -60,10 +58,11 @@ class Keeper:
         judgement: Judgement,
         random: Random,
         allowance: Allowance | None = None,
+        sparing: Sparing | None = None,
     ) -> None:
         self.name, self.clock, self.limits = name, clock, limits
         self.answers = Answers(clock)
-        self.condition = Condition(name, clock, judgement, limits.maximum)
+        self.condition = Condition(name, clock, judgement, limits.maximum, sparing)
         self.peer_maximum: int | None = None
         self.implementation: Implementation | None = None
         self.is_draining = False
@@ -245,6 +244,10 @@ class Keeper:
         if self.condition.answered(status, seconds):
             self._assign()
 
+    def aborted(self, why: str) -> None:
+        """One is aborted, and not for any fault of its own."""
+        self.condition.aborted(why)
+
     def gone(self, association: UpstreamAssociation, end: End, why: str) -> None:
         """It is no more."""
         self._members.remove(association)
@@ -252,7 +255,7 @@ class Keeper:
         if end is End.FAILED:
             self.condition.failed(why)
         elif end is End.STALE:
-            self.log.debug("upstream {name}: {why} while it rested", name=self.name, why=why)
+            self.condition.stale(why)
         self._assign()
 
     # from its allowance

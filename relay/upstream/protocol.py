@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Protocol, TypeAlias
 
 from twisted.internet.interfaces import IHandshakeListener, IReactorTime, ISSLTransport
-from twisted.logger import Logger
 from zope.interface import implementer
 
 from relay.bridge.ports import Fault, LeaseUser, Manners
@@ -53,6 +52,9 @@ class Keeping(Protocol):
     def answered(self, association: UpstreamAssociation, status: int, seconds: float) -> None:
         """An operation on it is complete, with `status`, after `seconds`."""
 
+    def aborted(self, why: str) -> None:
+        """One is aborted, `why` for the log, and not for any fault of its own."""
+
     def gone(self, association: UpstreamAssociation, end: End, why: str) -> None:
         """It is no more; `why`, for the log, where it failed."""
 
@@ -64,8 +66,6 @@ class UpstreamAssociation(AssociationProtocol):
     `request` proposes `offer` and, where it is not None, `own`: a context for Verification that
     nobody but the relay knows of.
     """
-
-    log = Logger()
 
     _is_asked = False
     """Whether its request is on its way, TLS and all."""
@@ -324,6 +324,6 @@ class UpstreamAssociation(AssociationProtocol):
         self._is_over = True
         why = f"association aborted: {why}"
         if fault is Fault.ELSEWHERE:
-            self.log.warn("upstream {upstream}: {why}", upstream=self.upstream, why=why)
+            self.keeper.aborted(why)
         self.keeper.gone(self, End.FAILED if fault is Fault.UPSTREAM else End.ENDED, why)
         self.layer.abort(source, reason)

@@ -22,8 +22,9 @@ from twisted.logger import Logger
 from twisted.protocols.amp import CommandLocator
 
 from relay import bindings, config
-from relay.policy.entry import CLOSED, Entry
+from relay.policy.entry import CLOSED, Entry, source_of
 from relay.service import Opening, opened, stopped
+from relay.sparing import Sparing
 from relay.transport.renewing import rehearse
 from relay.workers import words
 from relay.workers.accepting import Accepting, Door
@@ -93,6 +94,7 @@ class First(Service):
         }
         self.brokerage = Brokerage(configuration.upstreams, its.workers, self._say)
         self.moves = Postbox(its.workers, reactor, self._say_to_others)
+        self.sparing = Sparing(reactor, bindings.line_rate(configuration.log))
         self.ports: list[Any] = []
         self._numbers = count(1)
         self._waiting: deque[Waiting] = deque()
@@ -135,6 +137,7 @@ class First(Service):
             each.connection.close()
         self._waiting.clear()
         await DeferredList([minder.stop(self._within) for minder in self.minders.values()])
+        self.sparing.stop()
 
     def _opening(self, door: int) -> Opening:
         where = self.configuration.listeners[door].endpoint
@@ -148,7 +151,8 @@ class First(Service):
         host, port = getattr(address, "host", None), getattr(address, "port", None)
         entry = self.guests.gate.enter(host, self.allows[door])
         if entry in CLOSED:
-            self.log.info("{peer}: closed: {why}", peer=host or "local", why=CLOSED[entry])
+            if self.sparing.allows(source_of(host) or "local"):
+                self.log.info("{peer}: closed: {why}", peer=host or "local", why=CLOSED[entry])
             connection.close()
             return
         self._waiting.append(Waiting(connection, door, host, port, entry))

@@ -22,6 +22,7 @@ from relay.config import (
     Failover,
     Identity,
     Listener,
+    Log,
     Pool,
     RelaySection,
     Route,
@@ -56,6 +57,7 @@ SECTIONS = {
     AssociationPolicy: ("association_policy.0", "## `[[association_policy]]`"),
     Commitment: ("commitment", "## `[commitment]`"),
     Failover: ("failover", "## `[failover]`"),
+    Log: ("log", "## `[log]`"),
 }
 TABLES = {"tls", "identity", "allow"}
 """Keys whose values are tables with sections of their own."""

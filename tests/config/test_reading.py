@@ -22,6 +22,7 @@ from relay.config import (
     ConfigurationError,
     Failover,
     Listener,
+    Log,
     Mistake,
     Pool,
     RelaySection,
@@ -218,6 +219,7 @@ WHERE = {
     Pool: ("pool.archive", lambda document: document["pool"]["archive"]),
     Route: ("route[0]", lambda document: document["route"][0]),
     Failover: ("failover", lambda document: document.setdefault("failover", {})),
+    Log: ("log", lambda document: document.setdefault("log", {})),
     AssociationPolicy: (
         "association_policy[0]",
         lambda document: document.setdefault("association_policy", [{}])[0],

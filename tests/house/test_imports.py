@@ -22,14 +22,18 @@ ROOMS = {
     "policy": {"wire", "policy"},
     "bridge": {"wire", "policy", "bridge"},
     "journal": {"", "wire", "policy", "bridge", "journal"},
+    "sparing": {"policy", "sparing"},
     "memory": {"memory"},
     "scratch": {"bridge", "scratch"},
     "transactions": {"bridge", "transactions"},
     "config": {"", "wire", "policy", "config"},
     "credentials": {"", "wire", "policy", "config", "credentials"},
     "transport": {"", "wire", "config", "transport"},
-    "downstream": {"", "wire", "policy", "bridge", "journal", "config", "transport", "downstream"},
-    "upstream": {"", "wire", "policy", "bridge", "config", "transport", "upstream"},
+    "downstream": {
+        *("", "wire", "policy", "bridge", "journal", "config", "transport", "sparing"),
+        "downstream",
+    },
+    "upstream": {"", "wire", "policy", "bridge", "config", "transport", "sparing", "upstream"},
 }
 ROOMS["logs"] = {"journal", "logs"}
 ROOMS["bindings"] = {*ROOMS, "bindings"}

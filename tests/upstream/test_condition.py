@@ -206,3 +206,40 @@ class Room(ConditionCase):
         self.condition.not_crowded()
         self.condition.crowded(Unreachable("64 wait already"))
         self.assertEqual(self.lines("warn"), ["upstream pacs: 64 wait already"] * 2)
+
+
+class Lines(ConditionCase):
+    def test_what_was_nobodys_fault_is_said_and_counts_for_nothing(self):
+        self.condition.aborted("association aborted: the caller has gone")
+        self.condition.stale("connection lost")
+        self.assertWell()
+        self.assertTrue(self.condition.is_reachable)
+        text = "upstream pacs: association aborted: the caller has gone"
+        self.assertEqual(self.lines("warn"), [text])
+        self.assertEqual(self.lines("debug"), ["upstream pacs: connection lost while it rested"])
+
+    def test_what_happens_again_and_again_is_said_a_few_times_and_counted(self):
+        for _ in range(100):
+            self.condition.aborted("the caller has gone")
+            self.condition.stale("connection lost")
+        self.assertEqual((len(self.lines("warn")), len(self.lines("debug"))), (60, 60))
+        self.clock.advance(60)
+        text = "40 more lines about upstream pacs were left out"
+        self.assertEqual((self.lines("warn")[60:], self.lines("debug")[60:]), ([text], [text]))
+
+    def test_that_it_goes_out_and_comes_back_is_said_whatever_else_there_was_to_say(self):
+        for _ in range(100):
+            self.condition.aborted("the caller has gone")
+        self.condition.not_opened(REFUSED, is_probe=False)
+        self.condition.opened()
+        self.assertEqual(self.lines("warn")[60:], ["upstream pacs is out: connection refused"])
+        self.assertEqual(self.lines(), ["upstream pacs is back"])
+
+    def test_one_that_goes_to_and_fro_without_end_is_said_to_do_so(self):
+        for _ in range(100):
+            self.condition.not_opened(REFUSED, is_probe=False)
+            self.condition.opened()
+        self.assertEqual((len(self.lines("warn")), len(self.lines())), (30, 30))
+        self.clock.advance(60)
+        text = "140 more lines about upstream pacs going out and coming back were left out"
+        self.assertEqual(self.lines("warn")[30:], [text])

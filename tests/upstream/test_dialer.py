@@ -50,6 +50,9 @@ class Keeps:
     def answered(self, association: UpstreamAssociation, status: int, seconds: float) -> None:
         self.noted.append(("answered", (status, seconds)))
 
+    def aborted(self, why: str) -> None:
+        self.noted.append(("aborted", why))
+
     def gone(self, association: UpstreamAssociation, end: End, why: str) -> None:
         self.noted.append(("gone", (end, why)))
 
