@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, ClassVar, TextIO
 
@@ -19,6 +20,7 @@ from twisted.python import usage
 
 from relay.checking import doubts
 from relay.config import Configuration, Mistake
+from relay.config.expiry import lifetimes
 from relay.config.mistakes import Unexpected, describe, nearest
 from relay.config.values import ae_title, ip_address, service_names
 from relay.explaining import Question, explain
@@ -56,7 +58,7 @@ class Check(_Options):
     def answer(self) -> list[str]:
         """The lines that answer."""
         configuration = read(self.path)
-        found = doubts(configuration)
+        found = [*doubts(configuration), *_expiring(configuration)]
         counts = _counts(configuration)
         if not found:
             return [f"{self.path} is fine: {counts}"]
@@ -175,6 +177,13 @@ def _write(stream: TextIO, lines: Iterable[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return CANNOT_BE_USED
     return 0
+
+
+def _expiring(configuration: Configuration) -> list[str]:
+    """What there is to say of the files of TLS today."""
+    now = datetime.now(UTC)
+    found = [each.doubt(now) for each in lifetimes(configuration)]
+    return [each[1] for each in found if each is not None]
 
 
 def _usual_path() -> str:

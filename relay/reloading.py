@@ -41,7 +41,8 @@ class Relay(Protocol):
 class Reloading(Service):
     """Reads the configuration again, by `read`, whenever the process gets SIGHUP.
 
-    `reactor` provides IReactorFromThreads: a signal may come in the middle of anything.
+    `renewed` is called when the files of TLS were read again. `reactor` provides
+    IReactorFromThreads: a signal may come in the middle of anything.
     """
 
     log = Logger()
@@ -52,11 +53,13 @@ class Reloading(Service):
         relay: Relay,
         configuration: Configuration,
         read: Callable[[], Configuration],
+        renewed: Callable[[], None] = lambda: None,
     ) -> None:
         self.reactor = reactor
         self.relay = relay
         self.configuration = configuration
         self.read = read
+        self.renewed = renewed
         self._before: Any = None
 
     def startService(self) -> None:
@@ -99,6 +102,7 @@ class Reloading(Service):
                     " upstreams",
                     count=count,
                 )
+                self.renewed()
 
     def _drain(self, name: str, wanted: bool) -> None:
         keeper = self.relay.keepers[name]

@@ -57,6 +57,7 @@ def makeService(options: Options) -> IService:
         from relay.demo import demo_service
 
         return demo_service(reactor)
+    from relay.expiring import Expiring
     from relay.memory import settle
     from relay.reloading import Reloading
 
@@ -64,7 +65,9 @@ def makeService(options: Options) -> IService:
     read = partial(load, options.path)
     service = _services(options, options.configuration)
     service.addService(relay)
-    service.addService(Reloading(reactor, relay, options.configuration, read))
+    expiring = Expiring(reactor, options.configuration)
+    service.addService(Reloading(reactor, relay, options.configuration, read, expiring.renewed))
+    service.addService(expiring)
     settle()
     return service
 

@@ -89,6 +89,18 @@ def test_what_is_doubtful_is_told_with_status_0(ask, folder):
     assert [each.partition(":")[0] for each in doubts] == ["pool.archive"]
 
 
+def test_a_file_of_tls_that_expires_is_doubtful(ask, folder):
+    name = conf("relay.toml", folder)
+    due = pki.revocations(pki.authority(), ends=3 * pki.DAY)
+    (folder / "hospital.crl").write_bytes(due)
+    status, said, complained = ask("check", name)
+    assert (status, complained) == (0, "")
+    last = said.splitlines()[-1]
+    assert last.startswith(
+        f"the revocation list in {folder / 'hospital.crl'} expires in 2 days, on"
+    )
+
+
 @pytest.mark.parametrize("name", ["minimal.toml", "relay.toml"])
 def test_conf_as_it_stands_lacks_the_files_that_it_names_and_nothing_else(ask, name):
     status, said, complained = ask("check", str(ROOT / "conf" / name))

@@ -20,6 +20,7 @@ class Reloads(LogCase):
         super().setUp()
         self.bed = Bed()
         self.keeper = self.bed.service.keepers["pacs"]
+        self.renewals: list[int] = []
         self.found: Configuration | ConfigurationError = with_drain(False)
         reactor = SimpleNamespace(callFromThread=lambda call: call())
         self.reloading = Reloading(reactor, self.bed.service, with_drain(False), self.read)
@@ -80,7 +81,9 @@ class Reloads(LogCase):
 
     def test_the_files_of_tls_are_read_again(self) -> None:
         self.with_tls(3)
+        self.reloading.renewed = lambda: self.renewals.append(1)
         self.reloading.reload()
+        self.assertEqual(self.renewals, [1])
         self.assertEqual(
             self.lines()[-1],
             "TLS: files are read again, for new connections of 3 listeners and upstreams",
@@ -88,6 +91,7 @@ class Reloads(LogCase):
 
     def test_files_that_cannot_be_used_are_one_line_and_upstreams_are_taken_out(self) -> None:
         self.with_tls(Unusable("relay.key cannot be read (Permission denied)"))
+        self.reloading.renewed = lambda: self.renewals.append(1)
         self.found = with_drain(True)
         self.reloading.reload()
         self.assertTrue(self.keeper.is_draining)
@@ -95,6 +99,7 @@ class Reloads(LogCase):
             self.lines("error"),
             ["TLS stays as it is: relay.key cannot be read (Permission denied)"],
         )
+        self.assertEqual(self.renewals, [])
 
     def test_with_mistakes_the_files_of_tls_are_not_read(self) -> None:
         self.with_tls(Unusable("never"))

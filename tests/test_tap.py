@@ -15,6 +15,7 @@ from twisted.plugin import IPlugin, getPlugins
 
 import relay.demo
 from relay.config import Configuration
+from relay.expiring import Expiring
 from relay.reloading import Reloading
 from relay.service import RelayService
 from relay.tap import Options, makeService
@@ -108,10 +109,12 @@ def test_it_wants_a_configuration_or_the_demonstration(arguments):
 
 def test_with_a_configuration_the_relay_is_made(config):
     made: Any = makeService(parsed("-c", config(GOOD)))
-    service, reloading = made
+    service, reloading, expiring = made
     assert isinstance(service, RelayService)
     assert isinstance(reloading, Reloading)
     assert reloading.relay is service
+    assert isinstance(expiring, Expiring)
+    assert reloading.renewed == expiring.renewed
     assert [door.opening.where for door in service.doors] == ["tcp:port=0:interface=127.0.0.1"]
     assert service.ports == []
 

@@ -13,12 +13,14 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 import attrs
+from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL import SSL, crypto
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory
 
 from .mistakes import Unexpected, describe, quoted
 from .model import Outside
+from .revocations import read_revocations
 from .secret_files import read_passcode, read_users
 
 _KINDS = {"tcp", "tcp6", "unix", "systemd"}
@@ -28,6 +30,7 @@ EXPECTED: Mapping[Outside, str] = {
     Outside.CERTIFICATE: "a PEM file with a certificate, its chain behind it",
     Outside.KEY: "a PEM file with a private key, without a passphrase",
     Outside.AUTHORITIES: "a PEM file with certificates of authorities",
+    Outside.REVOCATIONS: "a PEM file with certificate revocation lists",
     Outside.FOLDER: "a folder that the relay may write to",
     Outside.USERS: "a file of users and bcrypt hashes, as htpasswd -B makes it",
     Outside.PASSCODE: "a file whose first line is a passcode",
@@ -88,16 +91,18 @@ def _load_chain(path: Path) -> None:
 
 def _load_authorities(path: Path) -> None:
     SSL.Context(SSL.TLS_METHOD).load_verify_locations(str(path))
+    load_pem_x509_certificates(path.read_bytes())  # OpenSSL takes revocation lists alone, too
 
 
 _SECRETS: Mapping[Outside, Callable[[Path], object]] = {
     Outside.USERS: read_users,
     Outside.PASSCODE: read_passcode,
 }
-_LOADERS: Mapping[Outside, Callable[[Path], None]] = {
+_LOADERS: Mapping[Outside, Callable[[Path], object]] = {
     Outside.CERTIFICATE: _load_chain,
     Outside.KEY: _load_key,
     Outside.AUTHORITIES: _load_authorities,
+    Outside.REVOCATIONS: read_revocations,
 }
 
 
@@ -113,6 +118,8 @@ def pem(kind: Outside, path: Path) -> None:
     except (SSL.Error, crypto.Error) as error:
         why = error.args[0][0][2]  # of the first (library, function, reason)
         raise Unexpected(f"{name}, which does not load ({why})", expected) from error
+    except ValueError as error:  # from cryptography, whose words are not for operators
+        raise Unexpected(f"{name}, which does not load", expected) from error
 
 
 def file(kind: Outside, path: Path) -> None:

@@ -38,6 +38,7 @@ class Outside(Enum):
     CERTIFICATE = auto()
     KEY = auto()
     AUTHORITIES = auto()
+    REVOCATIONS = auto()
     FOLDER = auto()
     DATABASE = auto()
     USERS = auto()
@@ -102,13 +103,17 @@ class Log:
 @attrs.frozen
 class ServerTLS:
     """TLS of a listener. With `client_ca` a caller has to show a certificate from there, unless
-    `client_certificates` says otherwise. `profile` says which suites there are.
+    `client_certificates` says otherwise, which is on none of the lists in `crl`. `profile` says
+    which suites there are.
     """
 
     certificate: Annotated[Path, Outside.CERTIFICATE]
     key: Annotated[Path, Outside.KEY]
     client_ca: Annotated[Path, Outside.AUTHORITIES] | None = None
     client_certificates: str = attrs.field(default="required", validator=values.client_certificates)
+    crl: tuple[Annotated[Path, Outside.REVOCATIONS], ...] | None = attrs.field(
+        default=None, validator=values.revocations
+    )
     profile: str = attrs.field(default="bcp195", validator=values.tls_profile)
     handshake_timeout: float = attrs.field(default=10.0, validator=values.some_seconds)
 
@@ -171,6 +176,9 @@ class ClientTLS:
     certificate: Annotated[Path, Outside.CERTIFICATE] | None = None
     key: Annotated[Path, Outside.KEY] | None = None
     server_name: str | None = attrs.field(default=None, validator=values.host)
+    crl: tuple[Annotated[Path, Outside.REVOCATIONS], ...] | None = attrs.field(
+        default=None, validator=values.revocations
+    )
     profile: str = attrs.field(default="bcp195", validator=values.tls_profile)
 
 

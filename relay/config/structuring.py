@@ -136,9 +136,11 @@ def _is_union(kind: Any) -> bool:
     return _plain(kind) is UnionType
 
 
-def _outside(folder: Path, value: str, kind: Any) -> str | Path:
+def _outside(folder: Path, value: Any, kind: Any) -> str | Path:
     """A text that has to stand up to the world outside: an endpoint, a file's or folder's name."""
     mark = _mark(kind)
+    if not isinstance(value, str):  # in an array
+        raise Unexpected(describe(value), checks.EXPECTED[mark])
     if mark is Outside.ENDPOINT:
         checks.endpoint(value)
         return value

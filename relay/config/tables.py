@@ -65,7 +65,7 @@ def together(kind: type, table: Table, folder: Path) -> Iterator[Unexpected]:
         yield from _of_another_balancer(table)
     elif kind in {ServerTLS, ClientTLS}:
         yield from _certificate_with_key(kind, table, folder)
-        yield from _certificates_of_whom(table)
+        yield from _certificates_of_whom(kind, table)
 
 
 def _bounds(kind: type, table: Table) -> Iterator[Unexpected]:
@@ -122,12 +122,14 @@ def _certificate_with_key(kind: type, table: Table, folder: Path) -> Iterator[Un
         yield from _matching(*(folder / str(name) for name in given))
 
 
-def _certificates_of_whom(table: Table) -> Iterator[Unexpected]:
+def _certificates_of_whom(kind: type, table: Table) -> Iterator[Unexpected]:
     """Who asks for certificates has to say whose are to be believed."""
     asked = table.get("client_certificates")
     if asked in ("required", "wanted") and "client_ca" not in table:
         found = f'"{asked}" without client_ca'
         yield Unexpected(found, 'client_ca beside it, or "none"', below=("client_certificates",))
+    if kind is ServerTLS and "crl" in table and "client_ca" not in table:
+        yield Unexpected("crl without client_ca", "client_ca beside it, or no crl", below=("crl",))
 
 
 def _matching(certificate: Path, key: Path) -> Iterator[Unexpected]:

@@ -132,6 +132,9 @@ line_rate = Check(
 log_format = OneOf(("json", "text"))
 transport = OneOf(("socket", "twisted"))
 tls_profile = OneOf(("bcp195", "bcp195-modified"))
+revocations = Check(
+    "files with certificate revocation lists, at least one; leave the key out for none", bool
+)
 client_certificates = OneOf(("none", "required", "wanted"))
 balance = OneOf(BALANCERS)
 affinity = OneOf(AFFINITIES)

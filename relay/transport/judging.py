@@ -19,13 +19,20 @@ UNREADABLE = "the names of the certificate cannot be read"
 EXPIRED = "the certificate has expired"
 
 _WHY: Mapping[int, str] = {
+    3: "there is no revocation list of the certificate's authority",
+    8: "the revocation list is not signed by the certificate's authority",
     9: "the certificate is not valid yet, or a clock is wrong",
     10: EXPIRED,
+    11: "the revocation list is not valid yet, or a clock is wrong",
+    12: "the revocation list has expired",
     18: "the certificate is signed by itself, and not by an authority that is believed",
     19: "the certificate is of an authority that is not believed",
     20: "the certificate is of an authority that is not believed",
     21: "the certificate is of an authority that is not believed",
+    23: "the certificate is revoked",
     26: "the certificate is for another purpose",
+    35: "the certificate's authority may sign no revocation lists",
+    44: "the revocation list is for other certificates",
     66: "the key of the certificate is too short",
     67: "the key of the certificate's authority is too short",
     68: "the certificate is signed with a weak hash",

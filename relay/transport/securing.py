@@ -93,11 +93,11 @@ class Client:
     is_client = True
 
     @classmethod
-    def of(cls, options: CertificateOptions, host: str) -> Client:
+    def of(cls, options: CertificateOptions, host: str, resumes: bool = True) -> Client:
         """With the context that `options` make, which have to say whom to trust."""
         context = _on_sockets(options)
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, judging(host))
-        return cls(context, host)
+        return cls(context, host, resumes=resumes)
 
     def over(self, connection: socket.socket | None) -> SSL.Connection:
         """OpenSSL's end of a connection, its handshake yet to come; None: of one in memory."""

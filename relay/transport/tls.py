@@ -7,7 +7,7 @@ certificate end it. Nothing here writes keys down, compresses or renegotiates.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from twisted.internet.ssl import (
 )
 
 from relay.config import ClientTLS, ServerTLS
+from relay.config.revocations import read_revocations
 from relay.transport.judging import judging
 from relay.transport.profiles import restrict
 from relay.transport.securing import Client, Server
@@ -56,6 +57,7 @@ def server_options(tls: ServerTLS) -> CertificateOptions:
     )
     context = restrict(options.getContext(), tls.profile)
     if tls.asks:
+        _revoke(context, tls.crl)
         must = SSL.VERIFY_FAIL_IF_NO_PEER_CERT if tls.client_certificates == "required" else 0
         context.set_verify(SSL.VERIFY_PEER | must, judging())
     return options
@@ -68,15 +70,16 @@ def server_security(tls: ServerTLS) -> Server:
 
 def client_security(tls: ClientTLS, host: str) -> Client:
     """The context towards an upstream whose certificate must be for `host`, or `server_name`;
-    sessions are taken up again. Raises `Unusable`."""
+    sessions are taken up again, unless there are revocation lists. Raises `Unusable`."""
     options = CertificateOptions(
         trustRoot=_trust(tls.ca) if tls.ca is not None else platformTrust(),
         enableSessionTickets=True,
         raiseMinimumTo=TLSVersion.TLSv1_2,
         **_shown(tls),
     )
-    restrict(options.getContext(), tls.profile)
-    return Client.of(options, tls.server_name or host)
+    _revoke(restrict(options.getContext(), tls.profile), tls.crl)
+    # OpenSSL looks at the lists in full handshakes only.
+    return Client.of(options, tls.server_name or host, resumes=tls.crl is None)
 
 
 def _shown(tls: ClientTLS) -> dict[str, Any]:
@@ -133,6 +136,18 @@ def _key(path: Path) -> crypto.PKey:
 def _trust(path: Path) -> Any:
     leaf, others = _chain(path)
     return trustRootFromCertificates([Certificate(each) for each in (leaf, *others)])
+
+
+def _revoke(context: SSL.Context, lists: Sequence[Path] | None) -> None:
+    """Have certificates of a chain be on none of these lists, and each authority have a list."""
+    store = context.get_cert_store()
+    if not lists or store is None:
+        return
+    for path in lists:
+        with _using(path):
+            for each in read_revocations(path):
+                store.add_crl(each)
+    store.set_flags(crypto.X509StoreFlags.CRL_CHECK | crypto.X509StoreFlags.CRL_CHECK_ALL)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
@@ -41,6 +42,13 @@ endpoint = "tcp:port=0:interface=127.0.0.1"
 [[listener]]
 endpoint = "tcp:port=0:interface=127.0.0.1"
 tls = {{ certificate = "{server.certificate}", key = "{server.key}", handshake_timeout = 5 }}
+[[listener]]
+endpoint = "tcp:port=0:interface=127.0.0.1"
+[listener.tls]
+certificate = "{server.certificate}"
+key = "{server.key}"
+client_ca = "{ca}"
+crl = ["{crl}"]
 [upstream.pacs]
 address = "PACS@127.0.0.1:{port}"
 tls = {{ ca = "{ca}", server_name = "pacs.example.org" }}
@@ -62,6 +70,7 @@ class BySockets(LogCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.pki, self.archive = Pki(Path(folder.name)), Archives()
+        self.revoked = self.pki.revoked()
         self.raw: list[socket.socket] = []
 
     def start(self, **how: Any) -> None:
@@ -73,13 +82,14 @@ class BySockets(LogCase):
             transport=self.transport,
             server=self.pki.server("relay"),
             ca=self.pki.ca,
+            crl=self.revoked,
             port=self.archive_port.getHost().port,
         )
         self.service = relay_service(self.hand, parse(text, self.pki.folder))
         self.service.privilegedStartService()
         self.service.startService()
         ports: list[Any] = list(self.service.ports)
-        self.plain, self.secure = (each.getHost().port for each in ports)
+        self.plain, self.secure, self.cards = (each.getHost().port for each in ports)
         self.events.clear()
 
     def tearDown(self) -> None:
@@ -97,10 +107,11 @@ class BySockets(LogCase):
         self.assertEqual(self.hand.getReaders(), self.hand.idle)
         self.hand.close()
 
-    def call(self, port: int, tls: bool = False) -> Caller:
-        """A caller that has connected."""
+    def call(self, port: int, tls: bool = False, shown: ClientTLS | None = None) -> Caller:
+        """A caller that has connected, and may have a certificate."""
         caller = Caller()
-        security = client_security(ClientTLS(self.pki.ca), "relay") if tls else None
+        tables = shown or ClientTLS(self.pki.ca)
+        security = client_security(tables, "relay") if tls or shown else None
         factory: Any = Sole(caller)
         for name in ("startedConnecting", "clientConnectionFailed", "clientConnectionLost"):
             setattr(factory, name, lambda *_: None)
@@ -114,9 +125,9 @@ class BySockets(LogCase):
         (heard,) = caller.since()
         return heard
 
-    def served(self, port: int, tls: bool = False) -> None:
+    def served(self, port: int, tls: bool = False, shown: ClientTLS | None = None) -> None:
         """A well-behaved caller is answered, and let go."""
-        caller = self.call(port, tls)
+        caller = self.call(port, tls, shown)
         caller.say(associate_rq())
         self.assertIsInstance(self.hears(caller), AssociateAC)
         caller.say(echo())
@@ -236,6 +247,39 @@ class BySockets(LogCase):
         self.assertEqual(self.archive.heard, [])
         (line,) = self.lines("warn")
         return line
+
+    @pytest.mark.row(62)
+    def test_a_callers_certificate_that_is_out_of_date_revoked_or_of_nobody(self):
+        revoked = self.pki.client()
+        self.revoked = self.pki.revoked(revoked.certificate)
+        self.start()
+        with tempfile.TemporaryDirectory() as folder:
+            stranger = attrs.evolve(Pki(Path(folder)).client(), ca=self.pki.ca)
+            for why, shown in {
+                "the certificate has expired": self.pki.client(starts=-2 * DAY, ends=-DAY),
+                "the certificate is not valid yet, or a clock is wrong": self.pki.client(
+                    starts=DAY, ends=2 * DAY
+                ),
+                "the certificate is revoked": revoked,
+                "the certificate is of an authority that is not believed": stranger,
+                "peer did not return a certificate": ClientTLS(self.pki.ca),
+            }.items():
+                self.events.clear()
+                caller = self.call(self.cards, shown=shown)
+                self.hand.settle(lambda caller=caller: caller.is_closed)
+                self.assertEqual(caller.since(), [])
+                self.assertEqual(self.lines(), [f"{LOOPBACK}: TLS: {why}"])
+        self.assertEqual(self.archive.heard, [])
+        self.served(self.cards, shown=self.pki.client())
+
+    @pytest.mark.row(62)
+    def test_revocation_lists_that_have_expired_let_nobody_in(self):
+        self.revoked = self.pki.revoked(starts=-2 * DAY, ends=-DAY)
+        self.start()
+        caller = self.call(self.cards, shown=self.pki.client())
+        self.hand.settle(lambda: caller.is_closed)
+        self.assertEqual(self.lines(), [f"{LOOPBACK}: TLS: the revocation list has expired"])
+        self.served(self.secure, tls=True)
 
     @pytest.mark.row(62)
     def test_an_archives_certificate_that_is_out_of_date(self):

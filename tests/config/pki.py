@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -9,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import trustme
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+
+DAY = datetime.timedelta(days=1)
 
 
 @cache
@@ -25,6 +29,26 @@ def issue(
     for blob in issued.cert_chain_pems:
         blob.write_to_path(str(folder / certificate), append=True)
     issued.private_key_pem.write_to_path(str(folder / key))
+
+
+def revocations(
+    authority: trustme.CA,
+    *revoked: Path,
+    starts: datetime.timedelta = -DAY,
+    ends: datetime.timedelta = DAY,
+) -> bytes:
+    """The authority's list, with the certificates of these files on it; `ends` is when the next is
+    due."""
+    now = datetime.datetime.now(datetime.UTC)
+    own = x509.load_pem_x509_certificate(authority.cert_pem.bytes())
+    key: Any = serialization.load_pem_private_key(authority.private_key_pem.bytes(), None)
+    made = x509.CertificateRevocationListBuilder(own.subject, now + starts, now + ends)
+    for path in revoked:
+        serial = x509.load_pem_x509_certificate(path.read_bytes()).serial_number
+        made = made.add_revoked_certificate(
+            x509.RevokedCertificateBuilder(serial, now - DAY).build()
+        )
+    return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
 def encrypt(key: Path, into: Path) -> None:
@@ -46,6 +70,8 @@ def issue_all(text: str, folder: Path) -> None:
             issue(folder, tls["certificate"], tls["key"])
         for name in {"ca", "client_ca"} & tls.keys():
             authority().cert_pem.write_to_path(str(folder / tls[name]))
+        for name in tls.get("crl", ()):
+            (folder / name).write_bytes(revocations(authority(), ends=365 * DAY))
 
     for name, content in SECRETS.items():
         (folder / name).write_bytes(content)

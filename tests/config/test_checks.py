@@ -96,6 +96,7 @@ def files(tmp_path: Path) -> Path:
     pki.issue(tmp_path, "relay.pem", "relay.key")
     pki.issue(tmp_path, "other.pem", "other.key")
     pki.authority().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    (tmp_path / "ca.crl").write_bytes(pki.revocations(pki.authority()))
     (tmp_path / "empty").touch()
     (tmp_path / "text").write_text("certificate = yes")
     (tmp_path / "folder").mkdir()
@@ -107,6 +108,7 @@ GOOD = {
     Outside.CERTIFICATE: {"relay.pem", "other.pem", "ca.pem"},
     Outside.KEY: {"relay.key", "other.key"},
     Outside.AUTHORITIES: {"relay.pem", "other.pem", "ca.pem"},
+    Outside.REVOCATIONS: {"ca.crl"},
 }
 
 

@@ -189,6 +189,28 @@ def test_every_key_without_a_default_is_missed():
     assert len({mistake.expected for mistake in found}) == len(found)
 
 
+@pytest.mark.parametrize(
+    ("crl", "key", "found"),
+    [
+        ("ca.crl", "upstream.pacs.tls.crl", 'the string "ca.crl"'),
+        ([], "upstream.pacs.tls.crl", "an empty array"),
+        (["ca.crl", 7], "upstream.pacs.tls.crl[1]", "the integer 7"),
+        (["ca.pem"], "upstream.pacs.tls.crl[0]", "which does not load"),
+        (["nothing"], "upstream.pacs.tls.crl[0]", "which cannot be read"),
+    ],
+)
+def test_revocation_lists_are_files_in_an_array(folder, crl, key, found):
+    (folder / "ca.crl").write_bytes(pki.revocations(pki.authority()))
+    document = least()
+    document["upstream"]["pacs"]["tls"] = {"ca": "ca.pem", "crl": crl}
+    (mistake,) = mistakes(document, folder)
+    assert mistake.key == key
+    assert found in mistake.found
+    document["upstream"]["pacs"]["tls"]["crl"] = ["ca.crl"]
+    tls = parse(written(document), folder).upstreams["pacs"].tls
+    assert tls == ClientTLS(folder / "ca.pem", crl=(folder / "ca.crl",))
+
+
 def test_an_unknown_key_is_answered_with_the_known_ones_and_the_nearest():
     document = least() | {"listeners": [], "zzz": 1}
     document["upstream"]["pacs"] |= {"max_asociations": 16, "tls": {"trusted": "ca.pem"}}

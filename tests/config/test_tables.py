@@ -143,6 +143,13 @@ def test_who_asks_for_certificates_says_whose_are_believed(asked):
     assert told(ServerTLS, {**table, "client_certificates": "none"}) == []
 
 
+def test_who_has_revocation_lists_asks_for_certificates():
+    table = {"certificate": "relay.pem", "key": "relay.key", "crl": ["ca.crl"]}
+    assert told(ServerTLS, table) == ["crl: crl without client_ca, client_ca beside it, or no crl"]
+    assert told(ServerTLS, {**table, "client_ca": "ca.pem"}) == []
+    assert told(ClientTLS, {"crl": ["ca.crl"]}) == []
+
+
 @pytest.mark.parametrize(
     "table",
     [

@@ -40,6 +40,7 @@ ROOMS["bindings"] = {*ROOMS, "bindings"}
 ROOMS["service"] = {*ROOMS, "service"}
 ROOMS["workers"] = {*ROOMS, "workers"}
 ROOMS["reloading"] = {*ROOMS, "reloading"}
+ROOMS["expiring"] = {*ROOMS, "expiring"}
 ROOMS["tap"] = {*ROOMS, "tap", "demo"}
 ROOMS["demo"] = {*ROOMS, "demo"}
 # Beside the service: for whoever asks about a configuration.

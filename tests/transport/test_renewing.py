@@ -134,6 +134,31 @@ def test_whom_to_believe_is_renewed_on_either_side(bed, tmp_path):
     assert bed.talk(bed.call(), bed.far.made[-1])
 
 
+def test_a_certificate_is_revoked_by_a_new_list(bed):
+    server = attrs.evolve(bed.server, client_ca=bed.pki.ca, crl=(bed.pki.revoked(),))
+    far, ports = Each(), list[Any]()
+    endpoint, factory = bed.listening.listening(f"tcp:port=0:interface={LOOPBACK}", server, far)
+    endpoint.listen(factory).addCallback(ports.append)
+    number = ports[0].getHost().port
+    calling = bed.calling.calling(
+        lambda reactor: TCP4ClientEndpoint(reactor, LOOPBACK, number), bed.client, HOST
+    )
+    calling.connect(Sole(Teller()))
+    bed.hand.settle(lambda: far.made and "established" in far.made[0].told)
+    (old,) = server.crl
+    shutil.copy(bed.pki.revoked(bed.client.certificate), old)
+    bed.listening.renew()
+    calling.connect(Sole(Teller()))
+    bed.hand.settle(lambda: len(far.made) == 2 and far.made[1].why_lost)
+    refused = far.made[1].why_lost
+    assert refused is not None
+    assert describe(refused) == "TLS: the certificate is revoked"
+    # Who is in stays in.
+    assert far.made[0].why_lost is None
+    far.made[0].transport.abortConnection()
+    ports[0].stopListening()
+
+
 def missing(tls: ServerTLS, pki: Pki) -> Path:
     tls.certificate.unlink()
     return tls.certificate

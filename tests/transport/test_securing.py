@@ -144,6 +144,15 @@ def test_sessions_of_one_upstream_are_not_shown_to_another(hand, pki):
     assert archive.shown == 2
 
 
+def test_with_revocation_lists_each_handshake_is_in_full(hand, pki):
+    # A session that is taken up again is verified by nobody.
+    client = client_security(attrs.evolve(pki.client(), crl=(pki.revoked(),)), HOST)
+    archive = Archive(pki.server(), pki)
+    for shown in (1, 2):
+        assert archive.called_by(hand, client).near.heard == b"hello"
+        assert archive.shown == shown
+
+
 def test_an_archive_that_has_forgotten_a_session_is_met_in_full(hand, pki):
     client = client_security(pki.client(), HOST)
     for _ in range(2):

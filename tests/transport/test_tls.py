@@ -400,6 +400,60 @@ def test_where_no_authority_is_named_callers_show_nothing(by, pki):
     assert by.meet(by.server(pki.server()), by.client(pki.client(), HOST)).have_talked
 
 
+# who is on a list
+
+
+LISTED = {
+    "the certificate is revoked": lambda pki, client: [pki.revoked(client.certificate)],
+    "the revocation list has expired": lambda pki, client: [
+        pki.revoked(starts=-2 * DAY, ends=-DAY)
+    ],
+    "the revocation list is not valid yet, or a clock is wrong": lambda pki, client: [
+        pki.revoked(starts=DAY, ends=2 * DAY)
+    ],
+    "there is no revocation list of the certificate's authority": lambda pki, client: [
+        Pki(pki.folder).revoked()
+    ],
+}
+"""Why a certificate is refused, and the files that make it so."""
+
+
+@pytest.mark.parametrize("reason", LISTED)
+def test_a_caller_is_refused_by_a_list_or_for_want_of_one(by, pki, reason):
+    client = pki.client()
+    server = attrs.evolve(pki.server(), client_ca=pki.ca, crl=tuple(LISTED[reason](pki, client)))
+    ends = by.meet(by.server(server), by.client(client, HOST))
+    assert ends.server.heard == b""
+    assert why(ends)[0] == f"TLS: {reason}"
+
+
+@pytest.mark.parametrize("reason", LISTED)
+def test_an_upstream_is_refused_by_a_list_or_for_want_of_one(by, pki, reason):
+    server = pki.server()
+    client = attrs.evolve(believing(pki), crl=tuple(LISTED[reason](pki, server)))
+    ends = by.meet(by.server(server), by.client(client, HOST))
+    assert ends.have_nothing
+    assert why(ends)[1] == f"TLS: {reason}"
+
+
+def test_who_is_on_no_list_gets_through_both_ways(by, pki, other_pki):
+    revoked = pki.client()
+    several = pki.folder / "several.crl"
+    lists = (other_pki.revoked(), pki.revoked(revoked.certificate))
+    several.write_bytes(b"".join(each.read_bytes() for each in lists))
+    server = by.server(attrs.evolve(pki.server(), client_ca=pki.ca, crl=(several,)))
+    ours = attrs.evolve(pki.client(), crl=(several,))
+    assert by.meet(server, by.client(ours, HOST)).have_talked
+    assert by.meet(server, by.client(revoked, HOST)).server.heard == b""
+
+
+def test_each_authority_of_a_chain_needs_its_list(by, pki):
+    tls = attrs.evolve(pki.server(), client_ca=pki.ca, crl=(pki.revoked(),))
+    ends = by.meet(by.server(tls), by.client(pki.client(below=True), HOST))
+    assert ends.server.heard == b""
+    assert why(ends)[0] == "TLS: there is no revocation list of the certificate's authority"
+
+
 # and at the end
 
 

@@ -29,6 +29,7 @@ from relay.transport.in_memory import InMemory
 from relay.transport.reasons import describe
 from relay.transport.securing import Server
 from relay.transport.tls import client_security, server_options
+from tests.config.pki import revocations
 from tests.network import Network, Sole
 from tests.transport.hand import Hand, by_hand, join, sockets
 
@@ -60,6 +61,12 @@ class Pki:
         """A caller's certificate, and this authority to believe."""
         certificate, key = self._issue(name, **how)
         return ClientTLS(self.ca, certificate, key)
+
+    def revoked(self, *certificates: Path | None, **how: Any) -> Path:
+        """A list of the authority's, with these on it."""
+        path = self.folder / f"{len(list(self.folder.iterdir()))}.crl"
+        path.write_bytes(revocations(self.authority, *filter(None, certificates), **how))
+        return path
 
     def _issue(
         self,
