@@ -73,7 +73,6 @@ class DownstreamAssociation(AssociationProtocol):
         self._stall: IDelayedCall | None = None
         self._watch: IDelayedCall | None = None
         self._idle: IDelayedCall | None = None
-        self._received = 0
         self._is_paused = self._is_excused = False
 
     def begin(self, session: Session, maximum: int, bounds: Bounds) -> None:
@@ -107,7 +106,7 @@ class DownstreamAssociation(AssociationProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes from the caller."""
-        self._received += len(data)
+        self.received += len(data)
         super().dataReceived(data)
         if self.session.party.assembler.between_messages:
             self._is_excused = True
@@ -173,14 +172,14 @@ class DownstreamAssociation(AssociationProtocol):
         # Excused is who was not read from in this period, or began a message in it.
         self._is_excused = self._is_paused
         if self.limits.minimum_rate:
-            self._watch = self.clock.callLater(RATE_PERIOD, self._check_rate, self._received)
+            self._watch = self.clock.callLater(RATE_PERIOD, self._check_rate, self.received)
 
     def _check_rate(self, before: int) -> None:
         self._watch = None
         if self.session.party.assembler.between_messages:
             return
         least = self.limits.minimum_rate * RATE_PERIOD
-        if self._received - before < least and not self._is_excused:
+        if self.received - before < least and not self._is_excused:
             self.session.fail(f"slower than {self.limits.minimum_rate} bytes a second")
         else:
             self._start_watch()
@@ -188,10 +187,10 @@ class DownstreamAssociation(AssociationProtocol):
     def _check_idle(self, before: int | None) -> None:
         """`before`: bytes received by the last look, if the association was idle then."""
         is_idle = self.layer.established and self.session.is_idle
-        if is_idle and self._received == before:
+        if is_idle and self.received == before:
             self.session.fail(f"idle for {self.limits.idle:g} s")
         else:
-            now = self._received if is_idle else None
+            now = self.received if is_idle else None
             self._idle = self.clock.callLater(self.limits.idle, self._check_idle, now)
 
     # Downstream

@@ -32,8 +32,9 @@ from relay.wire.state import State
 from relay.wire.upperlayer import ServiceUser, UpperLayer
 
 CLOSING_TIMEOUT = 2.0
-"""Seconds that the peer has to close the connection when all is said (Sta13). PS3.8 lets one timer
-serve for this and for the wait for a request; here nothing is lost by being brief."""
+"""Seconds of silence after which a peer that has not closed when all is said (Sta13) is dropped.
+PS3.8 lets one timer serve for this and for the wait for a request; who says nothing loses nothing
+by its being brief. Who is still sending has not read the answer: it has all of ARTIM."""
 
 GATHERED_MAXIMUM = 64 * 1024
 """Bytes that are gathered in a turn before they are given to the transport, which says when it is
@@ -72,6 +73,9 @@ class AssociationProtocol(Protocol):
     `clock` has the timers, `artim` is the ARTIM timer in seconds. `start` must be called with the
     user before anything else.
     """
+
+    received = 0
+    """Bytes that have come, of those who count them; others are not seen to be sending."""
 
     layer: UpperLayer
     _wire: Transport
@@ -219,9 +223,23 @@ class AssociationProtocol(Protocol):
     def start_artim(self) -> None:
         """Start or restart the timer."""
         self.stop_artim()
-        waiting = self.layer.state is State.AWAITING_ASSOCIATE_RQ
-        delay = self.artim if waiting else min(self.artim, CLOSING_TIMEOUT)
-        self._timer = self.clock.callLater(delay, self.layer.artim_expired)
+        if self.layer.state is State.AWAITING_ASSOCIATE_RQ:
+            self._timer = self.clock.callLater(self.artim, self.layer.artim_expired)
+        else:
+            self._wait_for_close(self.artim)
+
+    def _wait_for_close(self, left: float) -> None:
+        """The peer has CLOSING_TIMEOUT to close, and again if it sends: `left` seconds in all."""
+        seconds = min(left, CLOSING_TIMEOUT)
+        self._timer = self.clock.callLater(
+            seconds, self._look_whether_closing, left - seconds, self.received
+        )
+
+    def _look_whether_closing(self, left: float, before: int) -> None:
+        if left > 0 and self.received != before:
+            self._wait_for_close(left)
+        else:
+            self.layer.artim_expired()
 
     def stop_artim(self) -> None:
         """Stop the timer where it runs."""

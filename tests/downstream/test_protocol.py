@@ -80,6 +80,33 @@ class Artim(FrontCase):
         self.network.wait(3600)
         self.assertFalse(caller.is_closed)
 
+    def refused(self) -> Caller:
+        """A caller that has been told A-ABORT, and stays."""
+        caller = self.front.call()
+        caller.is_polite = False
+        self.say(caller, HTTP_REQUEST)
+        self.assertEqual(caller.since(), [Abort(0, 0)])
+        return caller
+
+    def test_who_says_no_more_behind_the_last_word_and_stays_is_dropped_soon(self):
+        caller = self.refused()
+        self.network.wait(CLOSING_TIMEOUT / 2)
+        self.say(caller, b"more")
+        self.network.wait(CLOSING_TIMEOUT)
+        self.assertFalse(caller.is_closed)
+        self.network.wait(CLOSING_TIMEOUT / 2)
+        self.assertTrue(caller.is_closed)
+
+    def test_who_goes_on_sending_behind_the_last_word_is_heard_out_until_artim_ends(self):
+        caller = self.refused()
+        for _ in range(29):
+            self.say(caller, b"more")
+            self.network.wait(1)
+        self.assertFalse(caller.is_closed)
+        self.say(caller, b"more")
+        self.network.wait(1)
+        self.assertTrue(caller.is_closed)
+
 
 class Handshake(FrontCase):
     limits = attrs.evolve(PATIENCE, handshake=5.0)

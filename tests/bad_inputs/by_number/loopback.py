@@ -129,6 +129,8 @@ class Loopback:
         port = self.hand.listenTCP(0, factory, interface=LOOPBACK)
         # Or the kernel would take megabytes for an archive that does not read.
         port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, LITTLE)
+        # Acknowledgements may be late, and then their time is not that of the reactor.
+        port.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._ports.append(port)
         tls = f'tls = {{ ca = "{self.pki.ca}", server_name = "pacs.example.org" }}'
         return UPSTREAM.format(
@@ -194,6 +196,7 @@ class Loopback:
             setattr(factory, name, _ignore)
         Sockets(self.hand, security).connectTCP(LOOPBACK, self.port, factory)
         self.settle(lambda: caller.connected)
+        caller.transport.setTcpNoDelay(True)
         for data in said:
             caller.say(data)
         return caller

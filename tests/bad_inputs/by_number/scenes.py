@@ -14,7 +14,7 @@ from tests.bad_inputs.by_number.callers import OF_CT, STORED, TWO_PDUS, response
 from tests.bad_inputs.by_number.cases import Case
 from tests.bad_inputs.by_number.loopback import LOOPBACK, Loopback
 from tests.bad_inputs.by_number.upstreams import FAILED
-from tests.bad_inputs.case import TOO_MANY, TRY_AGAIN
+from tests.bad_inputs.case import TOO_MANY, TRY_AGAIN, UNEXPECTED
 from tests.peers import (
     A_DATASET,
     ECHO,
@@ -132,6 +132,7 @@ def release_collision(bed: Loopback) -> None:
 
 def data_behind_a_release(bed: Loopback) -> None:
     caller = bed.associate(None, ReleaseRQ().encode() + store(b"pixels"))
+    bed.hears(caller, UNEXPECTED.encode())
     bed.is_over(caller)
     assert bed.archive.messages == [], bed.archive.messages
 
