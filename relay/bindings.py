@@ -161,7 +161,13 @@ def patience(listener: config.Listener) -> Patience:
 
 def bounds(listener: config.Listener) -> Bounds:
     """What a listener's callers may say."""
-    return Bounds(listener.max_contexts, listener.max_items, listener.max_command)
+    return Bounds(
+        listener.max_contexts,
+        listener.max_items,
+        listener.max_command,
+        listener.max_object,
+        listener.strict,
+    )
 
 
 def _networks(texts: tuple[str, ...] | None) -> tuple[Network, ...] | None:

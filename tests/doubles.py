@@ -47,6 +47,7 @@ from relay.policy.allowing import Allow
 from relay.policy.planning import Directory
 from relay.policy.proposing import AssociationPolicy
 from relay.policy.routing import Origin, Route
+from relay.wire.bounds import BOUNDS, Bounds
 from relay.wire.command import NO_DATASET, CommandSet, decode, encode
 from relay.wire.command import CommandField as F
 from relay.wire.errors import AbortReason, AbortSource
@@ -591,6 +592,7 @@ class Crossing:
     has_room: bool = True
     maximum: int = 32768
     window: int = 1
+    bounds: Bounds = BOUNDS
     discard: int = 2**20
     budget: Budget = attrs.field(factory=some_budget)
     out: list[str] = attrs.field(factory=list)
@@ -613,6 +615,7 @@ class Crossing:
             self.registers,
             self.window,
             self.identities,
+            bounds=self.bounds,
             allow=self.allow,
         )
         self.session = Session(self.caller, self.bank, rules, self.clock, self.ended.append)

@@ -25,7 +25,7 @@ from relay.bridge.operation import Operation
 from relay.bridge.outcome import Outcome
 from relay.bridge.party import Party
 from relay.bridge.ports import Clock, ContextRefused, Fault, Unavailable, Upstreams
-from relay.policy.failing import context_refused_status, failure_status
+from relay.policy.failing import context_refused_status, failure_status, too_large_status
 from relay.policy.failover import Failure, after
 from relay.policy.leasing import OPEN_ENDED
 from relay.wire.command import Status
@@ -67,6 +67,9 @@ class Attempts:
 
     def obtain(self, operation: Operation) -> None:
         """Have `operation` performed."""
+        if operation.is_refused:
+            # While it was found out who it is for.
+            return
         operation.stop_timer()
         self._leg(operation).obtain(
             operation, partial(self._perform, operation), partial(self._unobtainable, operation)
@@ -77,9 +80,11 @@ class Attempts:
         return operation.leg
 
     def _perform(self, operation: Operation, berth: Berth) -> None:
-        if operation.request.is_broken:
+        is_broken = operation.request.is_broken
+        if is_broken:
             # What was recorded was lost while it waited for this lease, which is as good as new.
             self.fail(operation)
+        if is_broken or operation.is_refused:
             if berth.is_free:
                 berth.let_go()
             return
@@ -177,8 +182,23 @@ class Attempts:
         self.fail(operation)
         self.user.lost(berth, is_overdue=False)
 
+    def too_large(self, operation: Operation) -> None:
+        """Its dataset is longer than is taken: whoever performs it does not get the rest."""
+        self.outcome.note("an object was larger than max_object")
+        berth, status = operation.berth, too_large_status(operation.field)
+        if berth is None:
+            self.user.refuse(operation, status)
+            return
+        berth.drop("the caller's object was too large", Fault.REFUSED)
+        if not operation.is_final:
+            operation.berth = operation.performer = None
+            self.user.refuse(operation, status)
+        self.user.lost(berth, is_overdue=False)
+
     def fail(self, operation: Operation) -> None:
         """No upstream performs `operation`: say so, or abort where that cannot be said."""
+        if operation.is_refused:
+            return
         aborts = self._leg(operation).terms.aborts
         status = failure_status(operation.field, operation.request.is_sent, aborts)
         if status is None:

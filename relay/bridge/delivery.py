@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from relay.bridge.guard import Guard
 from relay.bridge.pressure import Valve
 from relay.bridge.record import Kept, LostRecord, Playback, Record
 from relay.wire.reader import Fragments
@@ -62,6 +63,8 @@ class Delivery:
     """Whether all of it has been written or, if it was dropped, has come."""
     watcher: Callable[[Fragments], None] | None = None
     """Looks at what comes while it may not leave yet."""
+    guard: Guard | None = None
+    """Looks at what comes before it leaves, where that is asked for."""
     _has_begun: bool = False
     """Whether any of its dataset came, be it a header without a byte of body."""
     _mode: Mode = Mode.WAITING
@@ -106,6 +109,8 @@ class Delivery:
         size = fragments.size
         self.size += size
         self.ended, self._has_begun = fragments.ended, True
+        if self.guard is not None and not self.guard.passes(self.size, self.ended):
+            return
         if self.record is not None and self.is_sent:
             self._record(fragments, size)
         if self._mode is Mode.LEAVING:
@@ -192,6 +197,7 @@ class Delivery:
         When more than `patience` bytes come, `too_much` is called, once.
         """
         self._lane, self._mode, self._playback = None, Mode.DROPPED, None
+        self.guard = self.watcher = None
         if patience is not None:
             self._patience, self._too_much = patience, too_much
         self.forget()

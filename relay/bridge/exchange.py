@@ -25,6 +25,7 @@ from relay.bridge.attempts import Attempts
 from relay.bridge.berth import Berth
 from relay.bridge.delivery import Delivery
 from relay.bridge.forwarding import Next
+from relay.bridge.guard import Guard
 from relay.bridge.messages import Expect
 from relay.bridge.operation import Operation, Window
 from relay.bridge.outcome import Outcome
@@ -32,9 +33,8 @@ from relay.bridge.party import Party
 from relay.bridge.ports import Clock, Upstreams
 from relay.bridge.record import Budget
 from relay.policy.failover import REPEATABLE
-from relay.policy.leasing import HOLDS
+from relay.policy.refusing import refusal
 from relay.wire.command import (
-    CommandField,
     CommandSet,
     MalformedCommand,
     Status,
@@ -152,6 +152,7 @@ class Exchange:
             outlives_source=command.is_response,
         )
         party.incoming = delivery
+        delivery.guard = Guard.of(party.assembler.bounds, command_set, self._too_large)
         if command.is_response:
             self._response(party, context_id, command, delivery)
         elif command.is_cancel:
@@ -189,26 +190,17 @@ class Exchange:
     ) -> None:
         context = party.contexts[context_id]
         operation = Operation(party, context_id, context, command, delivery)
-        refusal = self._refusal(operation)
-        if refusal is not None:
-            self.refuse(operation, refusal)
+        window = self._window_of(party)
+        is_in_flight = window.find(party, command.message_id) is not None
+        status = refusal(command, context.abstract_syntax, is_in_flight)
+        if status is not None:
+            self.refuse(operation, status)
         else:
+            if delivery.guard is not None:
+                delivery.guard.too_large = partial(self._attempts.too_large, operation)
             if command.has_dataset and party is self.caller and command.field in REPEATABLE:
                 delivery.record = self.retention.budget.record()
-            self._window_of(party).enter(operation)
-
-    def _refusal(self, operation: Operation) -> Status | None:
-        command = operation.command
-        if command.field not in HOLDS:
-            return Status.UNRECOGNIZED_OPERATION
-        if self._window_of(operation.invoker).find(operation.invoker, command.message_id):
-            return Status.DUPLICATE_INVOCATION
-        if (
-            command.field == CommandField.C_STORE_RQ
-            and command.sop_class != operation.context.abstract_syntax
-        ):
-            return Status.SOP_CLASS_NOT_SUPPORTED
-        return None
+            window.enter(operation)
 
     def _response(
         self, party: Party, context_id: int, command: CommandSet, delivery: Delivery
@@ -340,12 +332,15 @@ class Exchange:
         self.abort(AbortReason.NOT_SPECIFIED, "an upstream failed")
 
     def refuse(self, operation: Operation, status: Status) -> None:
-        """Answer `operation` with `status`, once the whole request has come in."""
+        """Answer `operation` with `status`, once the whole request has come in; once."""
+        if operation.is_refused:
+            return
         self.outcome.failed += 1
         self.outcome.told(status)
         operation.is_refused = True
         operation.end()
         invoker = operation.invoker
+        self._window_of(invoker).withdraw(operation)
         command_set = response(operation.command_set, status)
         answer = Delivery(command_set, ended=True, valve=invoker.valve)
         answer.done = partial(self._window_of(invoker).leave, operation)
@@ -357,6 +352,9 @@ class Exchange:
     def discard(self, operation: Operation) -> None:
         """Take the rest of the request, up to a bound, and forget it."""
         operation.request.drop(self.retention.discard, self._too_much)
+
+    def _too_large(self) -> None:
+        self.abort(AbortReason.NOT_SPECIFIED, "the dataset of a response is larger than max_object")
 
     def _too_much(self) -> None:
         self.abort(AbortReason.NOT_SPECIFIED, "it sent too much of an object that failed")

@@ -177,6 +177,11 @@ class Window:
         self.remove(operation)
         self.proceed()
 
+    def withdraw(self, operation: Operation) -> None:
+        """`operation` was refused: it does not start any more, if it has not yet."""
+        if operation in self._line:
+            self._line.remove(operation)
+
     def proceed(self) -> None:
         """Start those whose turn has come."""
         # A loop: what waits may be a thousand operations, each of which is refused at once.

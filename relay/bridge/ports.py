@@ -135,6 +135,9 @@ class Fault(Enum):
 
     ELSEWHERE = auto()
     """The caller has gone, or a record was lost: nothing is said of the upstream."""
+    REFUSED = auto()
+    """The relay takes no more of what the caller sends, and says so where it tells of the caller:
+    nothing is said of the upstream, nor need be."""
     UPSTREAM = auto()
     """It broke the rules, took nothing, or did not answer in time."""
 

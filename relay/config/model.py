@@ -165,6 +165,8 @@ class Listener:
     max_contexts: int = attrs.field(default=128, validator=values.contexts)
     max_items: int = attrs.field(default=16_384, validator=values.items)
     max_command: int = attrs.field(default=65_536, validator=values.command_length)
+    max_object: int = attrs.field(default=0, validator=values.object_length)
+    strict: bool = False
     allow: Allow | None = None
 
 

@@ -44,6 +44,12 @@ def failure_status(field: int, sent: bool, aborts: bool = False) -> Status | Non
     return UNPERFORMED.get(field)
 
 
+def too_large_status(field: int) -> Status:
+    """The status for a request `field` whose dataset is longer than is taken: nobody got all of it,
+    so nobody can have performed it."""
+    return UNPERFORMED.get(field, Status.RESOURCE_LIMITATION)
+
+
 def context_refused_status(field: int) -> Status:
     """The status for a request `field` whose context its upstream does not accept.
 

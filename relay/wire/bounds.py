@@ -1,4 +1,4 @@
-"""What a peer may say, at most: how much a request for an association and a command set may hold.
+"""What a peer may say, at most: how much a request for an association and a message may hold.
 
 What an A-ASSOCIATE PDU holds is counted by the headers of its items alone, before anything is made
 of them. So a request costs no more than its bound, however many items its megabyte has room for.
@@ -37,11 +37,16 @@ class Extent:
 
 @attrs.frozen
 class Bounds:
-    """What is taken from one peer, at most; `max_command` is in bytes."""
+    """What is taken from one peer, at most; `max_command` and `max_object` are in bytes.
+
+    `max_object` is of one dataset, 0: any. `strict`: odd lengths are refused, not mended.
+    """
 
     max_contexts: int = MOST_CONTEXTS
     max_items: int = MOST_ITEMS
     max_command: int = COMMAND_SET_MAXIMUM
+    max_object: int = 0
+    strict: bool = False
 
     def measure(self, body: bytes) -> Extent:
         """How much the A-ASSOCIATE PDU with this body holds. ProtocolError as `check` says."""

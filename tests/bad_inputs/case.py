@@ -18,7 +18,16 @@ from typing import Any
 
 from relay.wire.pdu import Abort, AssociateAC, AssociateRJ, AssociateRQ
 from tests.bed import RelayCase
-from tests.peers import Caller, Message, acceptance, associate_rq
+from tests.peers import (
+    A_DATASET,
+    PENDING,
+    Caller,
+    Message,
+    acceptance,
+    associate_rq,
+    response_of,
+    said,
+)
 from tests.vectors import IMPLICIT_LITTLE_ENDIAN, item
 
 TLS_PORT = 2762
@@ -143,6 +152,13 @@ def refusing(result: int) -> Callable[[AssociateRQ], bytes]:
         return acceptance(request, b"".join(answers))
 
     return associate
+
+
+def found(message: Message, identifier: bytes) -> bytes:
+    """One match to a C-FIND, and the end."""
+    pending = response_of(message.command, PENDING, A_DATASET)
+    end = response_of(message.command, 0)
+    return said(message.context_id, pending, identifier) + said(message.context_id, end)
 
 
 def without(command: bytes, number: int) -> bytes:

@@ -21,26 +21,22 @@ from tests.bad_inputs.case import (
     TRY_AGAIN,
     BadInputs,
     allocating_at_most,
+    found,
     is_the_relays,
     nothing_touched,
     refusing,
 )
 from tests.peers import (
-    A_DATASET,
     ECHO,
     FIND,
-    PENDING,
     STORE,
     Caller,
-    Message,
     acceptance,
     associate_rq,
     context_item,
     find,
     identity,
     proposals,
-    response_of,
-    said,
 )
 from tests.vectors import IMPLICIT_LITTLE_ENDIAN, VERIFICATION, item
 
@@ -336,13 +332,6 @@ class NoRoute(BadInputs):
     @pytest.mark.row(25)
     def test_a_calling_title_that_nobody_knows(self):
         self.assertEqual(self.asked(calling=b"VISITOR"), CALLING_UNKNOWN)
-
-
-def found(message: Message, identifier: bytes) -> bytes:
-    """One match to a C-FIND, and the end."""
-    pending = response_of(message.command, PENDING, A_DATASET)
-    end = response_of(message.command, 0)
-    return said(message.context_id, pending, identifier) + said(message.context_id, end)
 
 
 def alive() -> dict[str, int]:

@@ -11,9 +11,11 @@ from relay.wire.command import COMMAND_SET_MAXIMUM, CommandField, Status
 from relay.wire.pdu import Abort
 from tests.bad_inputs.case import (
     ECHOED,
+    INVALID_PARAMETER,
     STORED,
     UNEXPECTED_PARAMETER,
     BadInputs,
+    found,
     nothing_touched,
     refusing,
     without,
@@ -24,6 +26,7 @@ from tests.peers import (
     NO_DATASET,
     STORAGE_COMMITMENT,
     STORE,
+    Caller,
     Message,
     accept_all,
     associate_rq,
@@ -387,6 +390,10 @@ class Datasets(BadInputs):
         (outcome,) = (each["outcome"] for each in self.events if "outcome" in each)
         self.assertEqual(outcome.odd, 1)
 
+    @pytest.mark.row(37)
+    def test_a_dataset_of_any_length_unless_a_bound_is_set(self):
+        self.assertEqual(self.bed.service.doors[0].listener.rules.bounds.max_object, 0)
+
     @pytest.mark.row(51)
     def test_an_object_of_more_than_4_gib(self):
         self.archive.script.associate = partial(accept_all, maximum=0)
@@ -412,6 +419,93 @@ class Datasets(BadInputs):
         (outcome,) = (each["outcome"] for each in self.events if "outcome" in each)
         self.assertEqual(outcome.bytes_up, pieces * (131072 - 6) + 8)
         self.assertGreater(outcome.bytes_up, 2**32)
+
+
+class Small(BadInputs):
+    listener = "max_object = 5000"
+
+    def assertRefused(self, caller: Caller) -> None:
+        """The caller was told so, and the archive has not got the object, not even in part."""
+        self.assertTold(caller, ("C_STORE_RSP", 1, Status.OUT_OF_RESOURCES))
+        self.assertEqual(self.archive.messages, [])
+        self.assertEqual(self.archive.open, [])
+
+    @pytest.mark.row(37)
+    def test_an_object_that_is_too_large(self):
+        caller = self.hurt(store(bytes(6000)))
+        self.assertRefused(caller)
+        self.assertEqual(self.archive.heard[-1], Abort(0, 0))
+        self.bed.say(caller, store(bytes(5000), 2))
+        self.assertTold(caller, ("C_STORE_RSP", 2, 0))
+        self.bed.release(caller)
+        (line,) = self.lines()
+        self.assertIn("1 C-STORE, 1 failed (an object was larger than max_object)", line)
+        self.assertEqual(self.lines("warn"), [])
+
+    @pytest.mark.row(37)
+    def test_an_object_that_is_too_large_and_comes_bit_by_bit(self):
+        caller = self.hurt(p_data(pdv(STORE, 3, store_command())))
+        for _ in range(9):
+            self.bed.say(caller, p_data(pdv(STORE, 0, bytes(1000))))
+            self.assertEqual(caller.since(), [])
+        self.bed.say(caller, last(STORE, b""))
+        self.assertRefused(caller)
+        self.bed.release(caller)
+
+    @pytest.mark.row(37)
+    def test_objects_that_are_too_large_put_no_archive_out(self):
+        caller = self.bed.associate()
+        for number in range(1, 11):
+            self.bed.say(caller, store(bytes(6000), number))
+            self.assertTold(caller, ("C_STORE_RSP", number, Status.OUT_OF_RESOURCES))
+        self.bed.say(caller, echo(11))
+        self.assertTold(caller, ("C_ECHO_RSP", 11, 0))
+        self.bed.release(caller)
+
+    @pytest.mark.row(37)
+    def test_what_an_archive_sends_is_as_long_as_it_is(self):
+        self.archive.script.answer = lambda message: found(message, bytes(6000))
+        caller = self.hurt(find(b"identifier"))
+        pending, done = caller.since()
+        self.assertEqual((len(pending.dataset), done.told), (6000, ("C_FIND_RSP", 1, 0)))
+        self.bed.release(caller)
+
+
+class Strict(BadInputs):
+    listener = "strict = true"
+
+    @pytest.mark.row(38)
+    def test_a_dataset_of_odd_length(self):
+        for data in (
+            store(b"odd"),
+            p_data(pdv(STORE, 3, store_command()))
+            + p_data(pdv(STORE, 0, b"od"))
+            + last(STORE, b"d"),
+        ):
+            self.assertAnswered(self.hurt(data), INVALID_PARAMETER)
+            self.assertEqual(self.archive.messages, [])
+            self.assertEqual(self.archive.open, [])
+
+    @pytest.mark.row(38)
+    def test_fragments_of_odd_length_that_make_an_even_dataset(self):
+        data = p_data(pdv(STORE, 3, store_command())) + p_data(pdv(STORE, 0, b"odd"))
+        caller = self.hurt(data, last(STORE, b"i"))
+        self.assertTold(caller, STORED)
+        self.assertEqual(self.archive.messages[0].dataset, b"oddi")
+        self.bed.release(caller)
+
+    @pytest.mark.row(38)
+    def test_a_command_set_of_odd_length(self):
+        odd = store_command() + element(0x0008, 0x0058, b"odd")
+        self.assertAnswered(self.hurt(said(STORE, odd)), INVALID_PARAMETER)
+
+    @pytest.mark.row(38)
+    def test_what_an_archive_sends_may_be_odd(self):
+        self.archive.script.answer = lambda message: found(message, b"odd")
+        caller = self.hurt(find(b"identifier"))
+        pending, _ = caller.since()
+        self.assertEqual(pending.dataset, b"odd")
+        self.bed.release(caller)
 
 
 class Unsolicited(BadInputs):

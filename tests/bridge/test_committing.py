@@ -13,6 +13,7 @@ from relay.bridge.pressure import HELD_MAXIMUM
 from relay.policy.affinity import by_association
 from relay.policy.routing import Route
 from relay.policy.showing import Showing
+from relay.wire.bounds import Bounds
 from relay.wire.command import CommandField as F
 from relay.wire.pdu import ae_field
 from relay.wire.reader import LAST
@@ -129,6 +130,20 @@ def test_a_request_leaves_once_it_is_written_down_whose_it_is(table):
     assert a.got[0].dataset == DATASET
     a.says(reply(F.N_ACTION_RQ), on=11)
     assert statuses(its) == [0]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_request_that_grows_too_large_while_it_is_written_down_is_answered_once(table, keeps):
+    table.answers, table.keeps = False, keeps
+    its = modality(table)
+    its.session.party.assembler.bounds = Bounds(max_object=len(DATASET))
+    its.caller.begins(ACTION, DATASET, on=11)
+    its.caller.ends("more")
+    assert its.since() == ["caller 11: N-ACTION-RSP 1 0213"]
+    table.answer()
+    assert its.since() == []
+    its.release()
+    assert its.outcome.failed == 1
 
 
 def test_it_is_written_down_as_soon_as_the_uid_has_come(table):

@@ -130,6 +130,17 @@ def test_what_was_removed_makes_room_when_the_window_proceeds(starts, caller):
     assert starts.started == [first, second]
 
 
+def test_what_was_refused_in_line_does_not_start_and_what_has_started_stays(starts, caller):
+    first, second, third = (operation(caller, each) for each in (1, 2, 3))
+    for each in (first, second, third):
+        starts.window.enter(each)
+    starts.window.withdraw(second)
+    starts.window.withdraw(first)
+    assert starts.window.outstanding == (first,)
+    starts.window.leave(first)
+    assert starts.started == [first, third]
+
+
 def test_nothing_starts_twice(starts, caller):
     only = operation(caller)
     starts.window.enter(only)

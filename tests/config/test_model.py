@@ -134,6 +134,7 @@ def test_a_failure_is_told_by_a_status_unless_abort_is_wanted():
         lambda: Listener("tcp:port=104", artim=0.0),
         lambda: Listener("tcp:port=104", max_contexts=129),
         lambda: Listener("tcp:port=104", max_items=0),
+        lambda: Listener("tcp:port=104", max_object=-1),
         lambda: Listener("tcp:port=104", max_command=65_537),
         lambda: Upstream(PACS, connect_timeout=-1.0),
         lambda: Upstream(PACS, eject_rate=0.0),

@@ -86,6 +86,7 @@ def test_no_host(text):
         (values.contexts, 1, 128),
         (values.items, 16, 262_144),
         (values.command_length, 1024, 65_536),
+        (values.object_length, 0, 10**15),
         (values.failures, 1, 1000),
         (values.size, 0, 10**15),
         (values.share, 0, 1),

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from relay.policy.failing import UNPERFORMED, context_refused_status, failure_status
+from relay.policy.failing import (
+    UNPERFORMED,
+    context_refused_status,
+    failure_status,
+    too_large_status,
+)
 from relay.policy.leasing import HOLDS
 from relay.wire.command import CommandField as F
 
@@ -57,3 +62,9 @@ def test_what_is_no_operation_has_no_status():
 def test_a_context_that_is_refused_is_a_class_not_supported_but_for_a_report():
     assert context_refused_status(F.C_STORE_RQ) == 0x0122
     assert context_refused_status(F.N_EVENT_REPORT_RQ) == 0x0110
+
+
+@pytest.mark.row(37)
+@pytest.mark.parametrize(("field", "status"), UNSENT.items())
+def test_what_is_too_large_is_a_failure_whatever_the_operation(field, status):
+    assert too_large_status(field) == (0x0213 if status is None else status)
