@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from relay.downstream.listener import Listener
 from relay.policy.entry import MOST_TOLD
+from relay.wire.negotiation import LONGEST_USER_INFORMATION
 from relay.wire.pdu import AssociateRJ
 from tests.bad_inputs.case import (
     CALLED_UNKNOWN,
@@ -204,8 +205,8 @@ class Requests(BadInputs):
         def extended(length: int) -> bytes:
             return item(0x56, b"\x00\x031.2" + bytes(length - 9))
 
-        # The maximum length takes 8 bytes; 128 are for what the relay puts in.
-        most = 65535 - 128 - 8
+        # The maximum length takes 8 bytes.
+        most = LONGEST_USER_INFORMATION - 8
         self.assertAccepted(user_items=extended(most))
         self.assertEqual(self.asked(user_items=extended(most + 1)), AssociateRJ(1, 2, 1))
 
