@@ -6,22 +6,22 @@ it is little, and only what nearly always turns out to have been meant otherwise
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 
 import attrs
 
-from relay.bindings import directory, pool_rules
+from relay.bindings import allow, directory, pool_rules
 from relay.config import Configuration, Upstream
 from relay.config.mistakes import path_of
+from relay.policy.allowing import Allow
 from relay.policy.leasing import Reuse
+from relay.policy.patterns import WILD, may_meet, overlap
 from relay.policy.planning import Directory, takes_objects
 from relay.policy.proposing import AssociationPolicy
 from relay.policy.routing import VERIFICATION, Route
 from relay.policy.services import is_among
 from relay.upstream.kinship import SCATTERING
-
-_WILD = set("*?[")
 
 
 @attrs.frozen
@@ -40,12 +40,75 @@ def doubts(configuration: Configuration) -> list[Doubt]:
     """All that is doubtful, in the order in which the manual has its tables."""
     its = directory(configuration)
     return [
+        *_allow_lists(configuration, its),
         *_modalities(configuration, its),
         *_scattering(configuration),
         *_moving_nowhere(configuration, its),
         *_routes(its.routes),
+        *_kept_out(configuration, its),
         *_policies(its.policies),
     ]
+
+
+def _allow_lists(configuration: Configuration, its: Directory) -> Iterator[Doubt]:
+    """What a listener lets in, and nothing is for it."""
+    shown = [title for each in its.routes for title in each.showing.masks]
+    for index, listener in enumerate(configuration.listeners):
+        lets_in, at = allow(listener), ("listener", index, "allow")
+        routes = [each for each in its.routes if _is_by(each, listener.name)]
+        for title in _unmet(lets_in.called, [*shown, *(each.called for each in routes)]):
+            yield Doubt(path_of((*at, "called")), f'no route is for who calls "{title}"')
+        for title in _unmet(lets_in.calling, [each.calling for each in routes]):
+            yield Doubt(path_of((*at, "calling")), f'no route is for "{title}"')
+        for network in lets_in.networks or ():
+            if not any(overlap(each.networks, (network,)) for each in routes):
+                yield Doubt(path_of((*at, "networks")), f"no route is for callers from {network}")
+        yield from _bound(lets_in, at)
+
+
+def _bound(lets_in: Allow, at: tuple[str | int, ...]) -> Iterator[Doubt]:
+    """AE titles that may come in, and have no certificates, and the other way round."""
+    if lets_in.certificates is None or lets_in.calling is None:
+        return
+    for title in _unmet(lets_in.calling, lets_in.certificates):
+        what = f'"{title}" stays outside: certificates has no pattern for it'
+        yield Doubt(path_of((*at, "calling")), what)
+    for title in _unmet(lets_in.certificates, lets_in.calling):
+        what = "never decides: calling lets nobody of that AE title in"
+        yield Doubt(path_of((*at, "certificates", title)), what)
+
+
+def _kept_out(configuration: Configuration, its: Directory) -> Iterator[Doubt]:
+    """Routes all of whose callers are kept out, by each listener that they are for."""
+    # Of these what is called is not what the route is for.
+    moving = (pool_rules(name, configuration).moving for name in configuration.pools)
+    is_indirect = any(each.showing.masks for each in its.routes) or any(
+        each is not None and each.title is not None for each in moving
+    )
+    listeners = [(each.name, allow(each)) for each in configuration.listeners]
+    for index, each in enumerate(its.routes):
+        those = [lets_in for name, lets_in in listeners if _is_by(each, name)]
+        if those and all(_keeps_out(lets_in, each, is_indirect) for lets_in in those):
+            what = "is never reached: no listener lets any of its callers in"
+            yield Doubt(path_of(("route", index)), what)
+
+
+def _is_by(route: Route, listener: str | None) -> bool:
+    return route.listeners is None or listener in route.listeners
+
+
+def _keeps_out(lets_in: Allow, route: Route, is_indirect: bool) -> bool:
+    called = None if is_indirect else lets_in.called
+    return (
+        (called is not None and not may_meet(route.called, called))
+        or (lets_in.calling is not None and not may_meet(route.calling, lets_in.calling))
+        or not overlap(lets_in.networks, route.networks)
+    )
+
+
+def _unmet(patterns: Iterable[str] | None, others: Collection[str]) -> list[str]:
+    """The patterns that have nothing in common with any of the others."""
+    return [each for each in patterns or () if not may_meet(each, others)]
 
 
 def _modalities(configuration: Configuration, its: Directory) -> Iterator[Doubt]:
@@ -145,7 +208,7 @@ def _covers(route: Route, other: Route) -> bool:
 
 def _fits_all(pattern: str, other: str) -> bool:
     """Whether what fits the other pattern fits this one, too."""
-    return pattern in {"*", other} or (not _WILD & set(other) and fnmatchcase(other, pattern))
+    return pattern in {"*", other} or (not WILD & set(other) and fnmatchcase(other, pattern))
 
 
 def _has_all(those: Collection[object] | None, others: Collection[object] | None) -> bool:

@@ -138,6 +138,96 @@ def test_who_may_only_echo_itself_is_no_circle():
     assert is_reached('calling = "PACS"\nservices = ["verification"]')
 
 
+# allow lists
+
+
+WITHOUT = '[[listener]]\nname = "ward"\nendpoint = "tcp:port=104"'
+
+
+def listening(lists, route, other=""):
+    """What is told of a listener with these lists, and one route."""
+    listener = f"[[listener]]\nallow = {{ {lists} }}"
+    return told(BEFORE.replace("[[listener]]", listener) + other + routes(route))
+
+
+@pytest.mark.parametrize(
+    ("lists", "route"),
+    [
+        ('called = ["RELAY"]', ""),
+        ('called = ["R*", "XA"]', 'called = "[RX]*"'),
+        ('calling = ["CT1", "MR*"]', ""),
+        ('calling = ["CT1"]', 'calling = "CT*"'),
+        ('networks = ["10.1.0.0/16"]', 'networks = ["10.0.0.0/8"]'),
+        ('networks = ["10.1.0.0/16"]', ""),
+    ],
+)
+def test_an_allow_list_all_of_which_routes_are_for_is_not_doubtful(lists, route):
+    assert listening(lists, route) == []
+
+
+@pytest.mark.parametrize(
+    ("lists", "route", "doubt"),
+    [
+        ('called = ["RELAY", "PACS"]', "", 'called: no route is for who calls "PACS"'),
+        ('calling = ["CT1", "MR1"]', 'calling = "CT*"', 'calling: no route is for "MR1"'),
+        (
+            'networks = ["10.1.0.0/16", "192.0.2.5"]',
+            'networks = ["10.0.0.0/8"]',
+            "networks: no route is for callers from 192.0.2.5/32",
+        ),
+    ],
+)
+def test_what_an_allow_list_lets_in_has_a_route(lists, route, doubt):
+    assert listening(lists, route) == [f"listener[0].allow.{doubt}"]
+
+
+def test_a_route_for_another_listener_is_for_nobody_who_comes_in_by_this_one():
+    text = BEFORE.replace("[[listener]]", WITHOUT + '\n[[listener]]\nname = "theatre"')
+    text = text.replace('name = "ward"', 'name = "ward"\nallow = { calling = ["CT1"] }')
+    found = told(text + routes('listeners = ["theatre"]'))
+    assert found == ['listener[0].allow.calling: no route is for "CT1"']
+
+
+def test_who_reports_to_a_title_that_is_shown_needs_no_route_for_it():
+    shown = 'show_calling = "SHOWN"\nservices = ["storage"]'
+    assert listening('called = ["RELAY", "SHOWN"]', shown) == []
+
+
+@pytest.mark.parametrize(
+    ("lists", "route"),
+    [
+        ('called = ["PACS"]', ""),
+        ('calling = ["CT1"]', 'calling = "MR*"'),
+        ('networks = ["10.1.0.0/16"]', 'networks = ["10.2.0.0/16"]'),
+    ],
+)
+def test_a_route_all_of_whose_callers_are_kept_out_is_never_reached(lists, route):
+    doubts_ = listening(lists, route)
+    assert doubts_[1:] == ["route[0]: is never reached: no listener lets any of its callers in"]
+    # By a listener without such lists they come in.
+    assert listening(lists, route, WITHOUT)[1:] == []
+
+
+def test_a_route_that_only_moves_and_reports_take_is_not_kept_out():
+    text = BEFORE + 'move_destination = "rewrite"' + CT1 + routes("")
+    text += '\n[[route]]\npool = "ct1"\ncalled = "CT1"'
+    listener = '[[listener]]\nallow = { called = ["RELAY"] }'
+    assert told(text.replace("[[listener]]", listener)) == []
+
+
+def test_who_may_come_in_has_certificates_and_the_other_way_round(tmp_path):
+    bound = '{ CT1 = ["ct1"], "MR*" = ["mr"], US1 = ["us1"] }'
+    tls = '{ certificate = "relay.pem", key = "relay.key", client_ca = "ca.pem" }'
+    lists = f'calling = ["CT1", "CT2", "MR7"], certificates = {bound}'
+    text = f"[[listener]]\ntls = {tls}\nallow = {{ {lists} }}"
+    text = BEFORE.replace("[[listener]]", text) + routes("")
+    pki.issue_all(text, tmp_path)
+    assert [each.removeprefix("listener[0].allow.") for each in told(text, tmp_path)] == [
+        'calling: "CT2" stays outside: certificates has no pattern for it',
+        "certificates.US1: never decides: calling lets nobody of that AE title in",
+    ]
+
+
 # modalities
 
 

@@ -5,12 +5,15 @@ Patterns are those of file names (`fnmatch.fnmatchcase`): `*`, `?`, `[...]`, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TypeAlias
 
 Network: TypeAlias = IPv4Network | IPv6Network
+
+WILD = frozenset("*?[")
+"""What makes a pattern of a name."""
 
 
 def fits(name: str, patterns: Iterable[str]) -> bool:
@@ -37,3 +40,22 @@ def is_in(address: str, networks: Iterable[Network]) -> bool:
         return False
     mapped = getattr(its, "ipv4_mapped", None)
     return any((mapped or its) in each for each in networks)
+
+
+def may_meet(pattern: str, others: Iterable[str]) -> bool:
+    """Whether a name may fit this pattern and one of the others, as far as that is easy to tell: of
+    two patterns that are both more than a name it is taken for granted."""
+    return any(
+        fnmatchcase(pattern, each)
+        or fnmatchcase(each, pattern)
+        or bool(WILD & set(pattern) and WILD & set(each))
+        for each in others
+    )
+
+
+def overlap(those: Collection[Network] | None, others: Collection[Network] | None) -> bool:
+    """Whether an address may be in networks of both; None: any address is."""
+    if those is None or others is None:
+        return True
+    pairs = ((one, other) for one in those for other in others if one.version == other.version)
+    return any(one.overlaps(other) for one, other in pairs)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.policy.patterns import any_fits, fits, is_in
+from relay.policy.patterns import any_fits, fits, is_in, may_meet, overlap
 
 HERE = tuple(map(ip_network, ("10.1.0.0/16", "192.0.2.7", "2001:db8::/32")))
 
@@ -58,3 +58,49 @@ def test_what_is_no_address_is_nowhere(text):
 @given(st.ip_addresses())
 def test_every_address_is_somewhere(address):
     assert is_in(str(address), map(ip_network, ("0.0.0.0/0", "::/0")))
+
+
+# patterns and networks beside each other
+
+
+@pytest.mark.parametrize(
+    ("pattern", "other", "may"),
+    [
+        ("CT1", "CT1", True),
+        ("CT1", "CT2", False),
+        ("CT1", "CT*", True),
+        ("CT*", "CT1", True),
+        ("MR*", "CT1", False),
+        ("*", "*", True),
+        ("MR*", "CT*", True),  # which nobody fits; it is not looked into
+    ],
+)
+def test_whether_a_name_may_fit_two_patterns(pattern, other, may):
+    assert may_meet(pattern, ("NOBODY", other)) is may
+    assert not may_meet(pattern, ())
+
+
+simple = st.text("AB*?", min_size=1, max_size=4)
+
+
+@given(simple, simple, st.text("AB", max_size=5))
+def test_where_a_name_fits_both_it_was_said_that_one_may(pattern, other, name):
+    if fits(name, (pattern,)) and fits(name, (other,)):
+        assert may_meet(pattern, (other,))
+
+
+@pytest.mark.parametrize(
+    ("those", "others", "may"),
+    [
+        (None, None, True),
+        (None, ["10.0.0.0/8"], True),
+        (["10.0.0.0/8"], None, True),
+        (["10.0.0.0/8", "::1"], ["192.0.2.7", "10.1.0.0/16"], True),
+        (["10.1.0.0/16"], ["10.2.0.0/16"], False),
+        (["10.1.0.0/16"], ["::/0"], False),
+        ([], ["::/0"], False),
+    ],
+)
+def test_whether_an_address_may_be_in_networks_of_both(those, others, may):
+    one, other = (None if each is None else [*map(ip_network, each)] for each in (those, others))
+    assert overlap(one, other) is may
