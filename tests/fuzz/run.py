@@ -16,12 +16,12 @@ from tempfile import NamedTemporaryFile
 import atheris
 import attrs
 
-from tests.fuzz.targets import CORPUS
+from tests.fuzz.targets import CORPUS, LARGEST
 
 LOOK = 64
 """Inputs between two looks at the clock."""
 
-OPTIONS = ("-max_len=4096", "-timeout=60", "-rss_limit_mb=1024", "-print_final_stats=1")
+OPTIONS = (f"-max_len={LARGEST}", "-timeout=60", "-rss_limit_mb=1024", "-print_final_stats=1")
 
 
 @attrs.define

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import attrs
 
-NAMES = ("association", "reader", "command", "configuration")
+NAMES = ("association", "reader", "command", "dataset", "configuration")
 """Modules of this folder, each with `check`, which raises where something does not hold, and
 `WORDS`: bytes that inputs are made of."""
+
+LARGEST = 2400
+"""Bytes of an input, at most: none has to be longer to say all that there is to say."""
 
 CORPUS = Path(__file__).parent / "corpus"
 

@@ -10,12 +10,19 @@ import pytest
 
 from relay import bindings
 from relay.config import Configuration, ConfigurationError, Mistake, parse
-from relay.wire import command, elements, items, negotiation, pdu, reader, user_information, writer
+from relay.wire import (
+    command,
+    dataset,
+    elements,
+    items,
+    negotiation,
+    pdu,
+    reader,
+    user_information,
+    writer,
+)
 from tests.fuzz import configuration
-from tests.fuzz.targets import CORPUS, NAMES, Target, seeds
-
-LARGEST = 4096
-"""Bytes of an input: what the fuzzer makes of it is no longer."""
+from tests.fuzz.targets import CORPUS, LARGEST, NAMES, Target, seeds
 
 INPUTS = [(name, path) for name in NAMES for path in seeds(name)]
 
@@ -92,6 +99,11 @@ def altered(function, change):
         ("command", command, "_refuse_repeats", lambda data: None),
         ("command", command, "evened", lambda value, padding: value),
         ("command", elements, "group_length", lambda size: elements.GROUP_LENGTH.to_bytes(12)),
+        ("dataset", dataset, "DEEPEST", 63),
+        ("dataset", dataset, "_NESTING", (b"", b"SQ", b"OB", b"OW")),
+        ("dataset", dataset, "_IMPLICIT", dataset._EXPLICIT),
+        ("dataset", dataset.Peek, "_is_item_due", False),
+        ("dataset", dataset.Peek, "end", lambda self: None),
         ("configuration", bindings, "limits", lambda upstream: 1 / 0),
     ],
 )
