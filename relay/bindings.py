@@ -145,7 +145,7 @@ def judgement(upstream: config.Upstream) -> Judgement:
 
 def gate(relay: config.RelaySection) -> Gate:
     """Who may connect."""
-    return Gate(relay.max_per_address)
+    return Gate(relay.max_per_address, relay.associations_per_second, relay.handshakes_per_second)
 
 
 def patience(listener: config.Listener) -> Patience:

@@ -36,7 +36,12 @@ pool = "archive"
 
 
 def configured(relay: str = "", listener: str = "", upstream: str = "") -> str:
-    """A configuration of one listener and one upstream, with these lines added to its tables."""
+    """A configuration of one listener and one upstream, with these lines added to its tables.
+
+    Time stands still while callers come, so that any number may come in a second.
+    """
+    if "associations_per_second" not in relay:
+        relay = f"associations_per_second = 0\n{relay}"
     return CONFIGURATION.format(relay=relay, listener=listener, upstream=upstream)
 
 

@@ -21,7 +21,12 @@ SPARE = 8
 """Those that one round still has open do not keep the next one from opening its own."""
 
 
-UNLIMITED: Mapping[str, Any] = {"max_per_ae_title": 0, "max_per_address": 0}
+UNLIMITED: Mapping[str, Any] = {
+    "max_per_ae_title": 0,
+    "max_per_address": 0,
+    "associations_per_second": 0,
+    "handshakes_per_second": 0,
+}
 """All callers are one, as modalities are not."""
 
 

@@ -70,8 +70,8 @@ class Address:
 @attrs.frozen
 class RelaySection:
     """The relay as a whole. `max_associations` counts those of all listeners together, and so do
-    `max_per_ae_title`, of callers' own, and `max_per_address`, which counts connections. 0: any
-    number.
+    `max_per_ae_title`, of callers' own, and `max_per_address`, which counts connections. So many
+    associations and TLS handshakes an address may begin in a second. 0: any number.
 
     `transport` is what carries the bytes (relay.transport.ways), and how many of them at a time, at
     most, is `read_size`. So many `workers` relay beside the process that accepts; 0: it relays
@@ -82,6 +82,8 @@ class RelaySection:
     max_associations: int = attrs.field(default=500, validator=values.associations)
     max_per_ae_title: int = attrs.field(default=128, validator=values.some_of_all)
     max_per_address: int = attrs.field(default=256, validator=values.some_of_all)
+    associations_per_second: int = attrs.field(default=100, validator=values.per_second)
+    handshakes_per_second: int = attrs.field(default=100, validator=values.per_second)
     shutdown_grace: float = attrs.field(default=10.0, validator=values.seconds)
     transport: str = attrs.field(default="socket", validator=values.transport)
     read_size: int = attrs.field(default=557_056, validator=values.read_size)

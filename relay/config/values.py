@@ -104,6 +104,7 @@ days = Check("a number above 0, up to 365 (days)", lambda value: 0 < value <= 36
 port = integer(1, 65_535, "a port")
 associations = integer(1, MOST_ASSOCIATIONS, "associations")
 some_of_all = integer(0, MOST_ASSOCIATIONS, "at a time; 0: no limit of its own")
+per_second = integer(0, MOST_ASSOCIATIONS, "per second and address; 0: any number")
 idle_associations = integer(0, MOST_ASSOCIATIONS, "associations, at most max_associations")
 warm_associations = integer(0, MOST_ASSOCIATIONS, "associations, at most max_associations")
 workers = integer(0, 64, "processes; 0: the first one relays itself")

@@ -54,7 +54,8 @@ class Listener(Factory):
     def buildProtocol(self, addr: IAddress | None) -> DownstreamAssociation | None:
         """The connection of a caller at `addr`, with its session; None where it is to be closed."""
         host = getattr(addr, "host", None)
-        entry = self.gate.enter(host, self.rules.allow)
+        is_secure = self.limits.handshake is not None
+        entry = self.gate.enter(host, self.clock.seconds(), is_secure, self.rules.allow)
         peer = host or "local"
         if entry in CLOSED:
             if self._allows(peer):

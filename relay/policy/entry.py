@@ -19,8 +19,9 @@ from ipaddress import IPv6Address
 
 import attrs
 
-from relay.policy.admission import TOO_MANY
+from relay.policy.admission import TOO_MANY, UNAVAILABLE
 from relay.policy.allowing import Allow
+from relay.policy.rates import Buckets
 from relay.policy.tally import Tally
 from relay.wire.pdu import AssociateRJ
 
@@ -35,44 +36,66 @@ class Entry(Enum):
 
     SERVED = "served"
     TOO_MANY = "too many"
-    """Let in, but a request for an association is rejected."""
+    TOO_FAST = "too fast"
+    """These two are let in, but a request for an association is rejected."""
     CROWD = "crowd"
-    """Closed at once, and not counted."""
     ELSEWHERE = "elsewhere"
-    """Likewise."""
+    RUSH = "rush"
+    """These three are closed at once, and not counted."""
 
 
-REJECTIONS: dict[Entry, AssociateRJ] = {Entry.TOO_MANY: TOO_MANY}
+REJECTIONS: dict[Entry, AssociateRJ] = {
+    Entry.TOO_MANY: TOO_MANY,
+    Entry.TOO_FAST: UNAVAILABLE,
+}
 """What those are told who are let in to be told."""
 
 CLOSED = {
     Entry.CROWD: "too many connections from there",
     Entry.ELSEWHERE: "no network that is allowed",
+    Entry.RUSH: "too many TLS handshakes a second from there",
 }
 """Why those are closed who are closed at once."""
 
 
 @attrs.define(eq=False)
 class Gate:
-    """Judges connections by their source; `most` of each there may be, 0: any number."""
+    """Judges connections by their source. `most` of each there may be, and so many `associations`
+    and TLS `handshakes` of each may begin in a second; 0: any number.
+
+    An association counts when its connection is accepted: it can carry no other.
+    """
 
     most: int = 0
+    associations: int = 0
+    handshakes: int = 0
     _connections: Tally = attrs.field(init=False)
+    _associations: Buckets = attrs.field(init=False)
+    _handshakes: Buckets = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._connections = Tally(self.most)
+        self._associations = Buckets(self.associations)
+        self._handshakes = Buckets(self.handshakes)
 
-    def enter(self, host: str | None, allow: Allow | None = None) -> Entry:
-        """What becomes of a connection from `host`; where it is not closed it counts until it has
-        left. `allow` is the allow list of the listener that accepted it."""
+    def enter(
+        self, host: str | None, now: float, is_secure: bool, allow: Allow | None = None
+    ) -> Entry:
+        """What becomes of a connection from `host`, with TLS or without, at `now`, in seconds;
+        where it is not closed it counts until it has left. `allow` is the allow list of the
+        listener that accepted it."""
         if allow is not None and not allow.lets_connect(host or ""):
             return Entry.ELSEWHERE
         source = source_of(host)
-        if source is None or not self.most:
+        if source is None:
             return Entry.SERVED
-        if self._connections.of(source) >= self.most + MOST_TOLD:
+        if self.most and self._connections.of(source) >= self.most + MOST_TOLD:
             return Entry.CROWD
-        return Entry.SERVED if self._connections.enter(source) else Entry.TOO_MANY
+        if is_secure and not self._handshakes.take(source, now):
+            return Entry.RUSH
+        if not self._connections.enter(source):
+            return Entry.TOO_MANY
+        return Entry.SERVED if self._associations.take(source, now) else Entry.TOO_FAST
 
     def leave(self, host: str | None) -> None:
         """A connection from `host` is closed that had entered."""

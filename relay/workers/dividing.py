@@ -28,9 +28,15 @@ def divided(configuration: Configuration, number: int) -> Configuration:
 
 
 def _relay(relay: RelaySection, number: int, of: int) -> RelaySection:
-    # Who may connect the first process has judged by then.
     titles = max(1, share(relay.max_per_ae_title, number, of)) if relay.max_per_ae_title else 0
-    return attrs.evolve(relay, max_per_ae_title=titles, max_per_address=0)
+    return attrs.evolve(
+        relay,
+        max_per_ae_title=titles,
+        # Who may connect the first process has judged before a worker hears of it.
+        max_per_address=0,
+        associations_per_second=0,
+        handshakes_per_second=0,
+    )
 
 
 def _upstream(upstream: Upstream, number: int, of: int) -> Upstream:

@@ -149,7 +149,8 @@ class First(Service):
     def accepted(self, connection: socket.socket, door: int, address: IAddress | None) -> None:
         """Somebody called."""
         host, port = getattr(address, "host", None), getattr(address, "port", None)
-        entry = self.guests.gate.enter(host, self.allows[door])
+        is_secure, now = self.configuration.listeners[door].tls is not None, self.reactor.seconds()
+        entry = self.guests.gate.enter(host, now, is_secure, self.allows[door])
         if entry in CLOSED:
             if self.sparing.allows(source_of(host) or "local"):
                 self.log.info("{peer}: closed: {why}", peer=host or "local", why=CLOSED[entry])

@@ -301,6 +301,19 @@ class RoomForEach(BadInputs):
         self.assertAccepted()
 
 
+class InAHurry(BadInputs):
+    relay = "associations_per_second = 3"
+
+    @pytest.mark.row(33)
+    def test_more_associations_than_may_be_asked_for_in_a_second(self):
+        for _ in range(2):
+            for _ in range(3):
+                self.assertAccepted()
+            for _ in range(10):
+                self.assertEqual(self.asked(), TRY_AGAIN)
+            self.network.wait(1)
+
+
 class OneAddress(BadInputs):
     relay = "max_per_address = 1"
 

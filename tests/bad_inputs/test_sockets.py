@@ -37,6 +37,7 @@ CONFIGURATION = """
 [relay]
 ae_title = "RELAY"
 transport = "{transport}"
+{relay}
 [[listener]]
 endpoint = "tcp:port=0:interface=127.0.0.1"
 [[listener]]
@@ -63,6 +64,7 @@ class BySockets(LogCase):
     """A relay with a plain port and one behind TLS, and an archive behind TLS."""
 
     transport = "socket"
+    relay = ""
 
     def setUp(self) -> None:
         super().setUp()
@@ -80,6 +82,7 @@ class BySockets(LogCase):
         self.archive_port = self.hand.listenTCP(0, factory, interface=LOOPBACK)
         text = CONFIGURATION.format(
             transport=self.transport,
+            relay=self.relay,
             server=self.pki.server("relay"),
             ca=self.pki.ca,
             crl=self.revoked,
@@ -175,6 +178,16 @@ class BySockets(LogCase):
         self.hand.wait(1)
         self.assertTrue(all(map(self.is_closed, stalled)))
         self.assertEqual(self.lines().count(f"{LOOPBACK}: no TLS handshake in time"), 3)
+
+    @pytest.mark.row(5)
+    def test_more_handshakes_than_may_begin_in_a_second(self):
+        self.relay = "handshakes_per_second = 2"
+        self.start()
+        flood = [self.stranger(self.secure, TLS_CLIENT_HELLO[:20]) for _ in range(4)]
+        self.assertEqual([self.is_closed(each) for each in flood], [False, False, True, True])
+        self.served(self.plain)
+        self.hand.wait(1)
+        self.served(self.secure, tls=True)
 
     @pytest.mark.row(3)
     def test_connect_and_close(self):

@@ -302,6 +302,8 @@ class OutOfTurn(BadInputs):
 class WithTLS(BadInputs):
     """A relay with a TLS port beside the plain one."""
 
+    relay = "handshakes_per_second = 30"
+
     def configuration(self) -> str:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -341,6 +343,18 @@ class WithTLS(BadInputs):
         self.assertTrue(all(each.is_closed for each in stalled))
         self.assertFalse(caller.is_closed)
         self.assertEqual(self.lines().count("192.0.2.7: no TLS handshake in time"), 3)
+        self.bed.release(caller)
+
+    @pytest.mark.row(5)
+    def test_more_handshakes_than_may_begin_in_a_second(self):
+        flood = [self.bed.call(port=TLS_PORT) for _ in range(40)]
+        self.assertEqual([each.is_closed for each in flood], [False] * 30 + [True] * 10)
+        why = "192.0.2.7: closed: too many TLS handshakes a second from there"
+        self.assertEqual(self.lines(), [why] * 10)
+        self.network.wait(1)
+        caller, _ = self.call_with_tls()
+        self.bed.say(caller, associate_rq(), echo())
+        self.assertEqual(caller.messages(), [ECHOED])
         self.bed.release(caller)
 
     @pytest.mark.row(3)

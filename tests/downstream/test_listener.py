@@ -66,7 +66,7 @@ class AtTheGate(FrontCase):
             self.front.call(HTTP_REQUEST)
         self.network.wait(CLOSING_TIMEOUT)
         self.assertEqual(self.front.listener.connections, set())
-        self.assertIs(self.front.gate.enter(CALLER_HOST), Entry.SERVED)
+        self.assertIs(self.front.gate.enter(CALLER_HOST, 0.0, False), Entry.SERVED)
         self.front.gate.leave(CALLER_HOST)
 
 

@@ -150,6 +150,17 @@ class TestFirst(FirstCase):
         assert not self.first.setup(1).configuration.upstreams["pacs"].drain
 
 
+class TestFirstInAHurry(FirstCase):
+    relay = "workers = 2\nassociations_per_second = 1"
+
+    def test_who_comes_too_often_is_handed_on_as_such_until_time_has_passed(self):
+        self.first.opens(1)
+        self.call(2)
+        self.reactor.advance(1)
+        self.call()
+        assert self.entries() == [Entry.SERVED, Entry.TOO_FAST, Entry.SERVED]
+
+
 class TestFirstAtItsGate(FirstCase):
     relay = "workers = 2\nmax_per_address = 4\nmax_associations = 3"
 
@@ -170,7 +181,8 @@ class TestFirstAtItsGate(FirstCase):
         self.first.ended(here)
         self.reactor.processes[1].ends(signal=9)
         gate = self.first.guests.gate
-        assert [gate.enter("192.0.2.7") for _ in range(4)] == [Entry.SERVED] * 3 + [Entry.TOO_MANY]
+        entries = [gate.enter("192.0.2.7", 0.0, False) for _ in range(4)]
+        assert entries == [Entry.SERVED] * 3 + [Entry.TOO_MANY]
         for _ in range(4):
             gate.leave("192.0.2.7")
 
