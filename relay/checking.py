@@ -14,6 +14,7 @@ import attrs
 from relay.bindings import allow, directory, pool_rules
 from relay.config import Configuration, Upstream
 from relay.config.mistakes import path_of
+from relay.config.values import LEAST_MEMORY
 from relay.policy.allowing import Allow
 from relay.policy.leasing import Reuse
 from relay.policy.patterns import WILD, may_meet, overlap
@@ -40,6 +41,7 @@ def doubts(configuration: Configuration) -> list[Doubt]:
     """All that is doubtful, in the order in which the manual has its tables."""
     its = directory(configuration)
     return [
+        *_memory(configuration),
         *_allow_lists(configuration, its),
         *_modalities(configuration, its),
         *_scattering(configuration),
@@ -48,6 +50,19 @@ def doubts(configuration: Configuration) -> list[Doubt]:
         *_kept_out(configuration, its),
         *_policies(its.policies),
     ]
+
+
+def _memory(configuration: Configuration) -> Iterator[Doubt]:
+    """What may be kept of objects, and the relay itself, in a process that may not have as much."""
+    its, kept = configuration.relay, configuration.failover.memory
+    needed = kept // max(1, its.workers) + LEAST_MEMORY
+    if 0 < its.max_memory < needed:
+        what = (
+            f"with what failover.memory lets each process keep of objects, and {LEAST_MEMORY} bytes"
+            f" for the relay itself, it should be {needed} or more, or callers are turned away"
+            " while there is nothing wrong"
+        )
+        yield Doubt(path_of(("relay", "max_memory")), what)
 
 
 def _allow_lists(configuration: Configuration, its: Directory) -> Iterator[Doubt]:

@@ -21,7 +21,7 @@ from twisted.internet.interfaces import (
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
-from relay import bindings, config
+from relay import bindings, config, process
 from relay.bridge.addressing import Registers
 from relay.bridge.exchange import Retention
 from relay.bridge.record import Budget
@@ -29,6 +29,8 @@ from relay.bridge.session import Rules
 from relay.credentials import Credentials
 from relay.downstream.census import Census
 from relay.downstream.listener import Listener
+from relay.downstream.scarcity import MemoryLimit
+from relay.memory import give_back
 from relay.policy.entry import Gate
 from relay.policy.moves import Moves
 from relay.policy.tally import Tally
@@ -191,7 +193,9 @@ def relay_service(
     pools = {name: bindings.pool_rules(name, configuration) for name in configuration.pools}
     bank = Bank(reactor, keepers, pools, random)
     its = configuration.relay
-    census = Census(its.max_associations, titles=Tally(its.max_per_ae_title))
+    memory = MemoryLimit(reactor, its.max_memory, process.resident, give_back)
+    titles = Tally(its.max_per_ae_title)
+    census = Census(its.max_associations, titles=titles, is_short=memory.is_short)
     transactions = _transactions(reactor, configuration.commitment)
     rules = partial(
         Rules,

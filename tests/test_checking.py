@@ -306,3 +306,21 @@ def test_every_doubt_is_in_the_manual():
     manual = re.sub(r"\s+", " ", (ROOT / "docs/configuration.md").read_text("utf-8"))
     for each in ("never reached", "never decides", "A801", "doors of one archive", "its own AE"):
         assert each in manual
+
+
+@pytest.mark.parametrize(
+    ("relay", "failover", "is_doubtful"),
+    [
+        ("", "", False),
+        ("max_memory = 0", "", False),
+        ("max_memory = 134217728", "", True),
+        ("max_memory = 134217728\nworkers = 64", "", True),
+        ("max_memory = 402653184", "", False),
+        ("max_memory = 268435456\nworkers = 2", "", False),
+        ("max_memory = 134217728", "[failover]\nmemory = 0", False),
+        ("", "[failover]\nmemory = 1073741824", True),
+    ],
+)
+def test_memory_that_does_not_suffice_for_what_is_kept_of_objects(relay, failover, is_doubtful):
+    text = BEFORE.replace('"RELAY"', f'"RELAY"\n{relay}', 1) + routes("") + "\n" + failover
+    assert [each.partition(":")[0] for each in told(text)] == ["relay.max_memory"] * is_doubtful

@@ -46,3 +46,17 @@ def test_who_has_said_otherwise_in_the_environment_is_heeded() -> None:
 def test_what_was_made_at_the_start_is_not_looked_through_for_garbage() -> None:
     program = "import gc; from relay import memory; memory.settle(); print(gc.get_freeze_count())"
     assert int(said_by(program)) > 1_000
+
+
+def test_what_nobody_uses_is_given_back_when_it_is_asked_for() -> None:
+    program = """
+from relay import memory, process
+memory.keep_blocks()
+kept = [bytes(3000) for _ in range(30_000)]
+full = process.resident()
+kept = kept[::50]  # what is left in between keeps the heap from ending sooner
+assert process.resident() > full - 10 * 2**20
+assert memory.give_back()
+print(full - process.resident())
+"""
+    assert int(said_by(program)) > 60 * 2**20

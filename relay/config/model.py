@@ -73,6 +73,8 @@ class RelaySection:
     `max_per_ae_title`, of callers' own, and `max_per_address`, which counts connections. So many
     associations and TLS handshakes an address may begin in a second. 0: any number.
 
+    `max_memory` is resident memory of a process, past which it takes no new associations.
+
     `transport` is what carries the bytes (relay.transport.ways), and how many of them at a time, at
     most, is `read_size`. So many `workers` relay beside the process that accepts; 0: it relays
     itself.
@@ -84,6 +86,7 @@ class RelaySection:
     max_per_address: int = attrs.field(default=256, validator=values.some_of_all)
     associations_per_second: int = attrs.field(default=100, validator=values.per_second)
     handshakes_per_second: int = attrs.field(default=100, validator=values.per_second)
+    max_memory: int = attrs.field(default=1_073_741_824, validator=values.memory)
     shutdown_grace: float = attrs.field(default=10.0, validator=values.seconds)
     transport: str = attrs.field(default="socket", validator=values.transport)
     read_size: int = attrs.field(default=557_056, validator=values.read_size)

@@ -15,6 +15,7 @@ from .validators import Check, Names, NamesBy, Numbers, OneOf, Titles, integer
 
 MOST_ASSOCIATIONS = 100_000
 LONGEST_USERNAME = 255  # characters
+LEAST_MEMORY = 134_217_728  # bytes: a relay that has nothing to do takes half of it
 _DAY = 86_400
 _MAPPED = 96  # bits before an IPv4 address in one of IPv6 (RFC 4291 2.5.5.2)
 _DESTINATIONS = ("pass", "rewrite")
@@ -112,6 +113,10 @@ waiting = integer(1, MOST_ASSOCIATIONS, "who may wait")
 operations = integer(1, 64, "operations; 1: one after the other")
 failures = integer(1, 1000, "failures in a row")
 size = integer(0, 1_000_000_000_000_000, "bytes")
+memory = Check(
+    f"an integer of {LEAST_MEMORY} or more (bytes), so that the relay itself fits in; 0: no limit",
+    lambda value: value == 0 or LEAST_MEMORY <= value <= 1_000_000_000_000_000,
+)
 read_size = integer(65_536, 16_777_216, "bytes")
 contexts = integer(1, 128, "presentation contexts")
 items = integer(16, 262_144, "items and sub-items")

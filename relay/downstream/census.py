@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
-from relay.policy.admission import TOO_MANY
+from relay.policy.admission import TOO_MANY, UNAVAILABLE
 from relay.policy.tally import Tally
 from relay.wire.pdu import AssociateRJ
 
@@ -12,11 +14,13 @@ from relay.wire.pdu import AssociateRJ
 @attrs.define(eq=False)
 class Census:
     """Counts associations up to `limit`, and up to that of `titles` those of one calling AE title;
-    inside another one where they count there, too."""
+    inside another one where they count there, too. While something `is_short` there is room for
+    nobody."""
 
     limit: int
     within: Census | None = None
     titles: Tally = attrs.field(factory=Tally)
+    is_short: Callable[[], bool] = lambda: False
     count: int = 0
 
     def enter(self, title: str) -> AssociateRJ | None:
@@ -24,7 +28,9 @@ class Census:
         self.count += 1
         is_among = self.titles.enter(title)
         refusal = self.within.enter(title) if self.within is not None else None
-        return refusal if is_among and self.count <= self.limit else TOO_MANY
+        if not is_among or self.count > self.limit:
+            return TOO_MANY
+        return UNAVAILABLE if refusal is None and self.is_short() else refusal
 
     def leave(self, title: str) -> None:
         """Count one less of that AE title."""

@@ -9,13 +9,16 @@ from typing import Any, cast
 import pytest
 from twisted.logger import Logger
 
+from relay import process
 from relay.downstream.listener import Listener
+from relay.downstream.scarcity import PERIOD
 from relay.policy.entry import MOST_TOLD
 from relay.wire.negotiation import LONGEST_USER_INFORMATION
 from relay.wire.pdu import AssociateRJ
 from tests.bad_inputs.case import (
     CALLED_UNKNOWN,
     CALLING_UNKNOWN,
+    ECHOED,
     INVALID_PARAMETER,
     NO_ASSOCIATION,
     TOO_MANY,
@@ -35,6 +38,7 @@ from tests.peers import (
     acceptance,
     associate_rq,
     context_item,
+    echo,
     find,
     identity,
     proposals,
@@ -312,6 +316,28 @@ class InAHurry(BadInputs):
             for _ in range(10):
                 self.assertEqual(self.asked(), TRY_AGAIN)
             self.network.wait(1)
+
+
+class ShortOfMemory(BadInputs):
+    def setUp(self) -> None:
+        self.size = 2**20
+        self.patch(process, "resident", lambda: self.size)
+        super().setUp()
+
+    @pytest.mark.row(32)
+    def test_past_its_memory_the_relay_goes_on_with_those_whom_it_has(self):
+        caller = self.bed.associate()
+        self.size = 2**31
+        self.network.wait(PERIOD)
+        self.assertEqual(self.asked(), TRY_AGAIN)
+        self.bed.say(caller, echo())
+        self.assertEqual(caller.messages(), [ECHOED])
+        self.bed.release(caller)
+        self.size = 2**20
+        self.assertEqual(self.asked(), TRY_AGAIN)
+        self.network.wait(PERIOD)
+        self.assertAccepted()
+        self.assertEqual(len(self.lines("warn")), 1)
 
 
 class OneAddress(BadInputs):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.downstream.census import Census
-from relay.policy.admission import TOO_MANY
+from relay.policy.admission import TOO_MANY, UNAVAILABLE
 from relay.policy.tally import Tally
 
 
@@ -40,3 +40,17 @@ def test_an_ae_title_has_its_limit_over_all_listeners_and_leaves_the_others_thei
     here.leave("CT1")
     there.leave("CT1")
     assert here.enter("CT1") is None
+
+
+def test_where_something_is_short_whoever_there_would_be_room_for_is_to_come_again():
+    is_short = [False]
+    whole = Census(3, is_short=lambda: is_short[0])
+    inner = Census(2, within=whole)
+    assert inner.enter("CT1") is None
+    is_short[0] = True
+    assert inner.enter("CT1") is UNAVAILABLE
+    assert inner.enter("CT1") is TOO_MANY
+    is_short[0] = False
+    inner.leave("CT1")
+    inner.leave("CT1")
+    assert inner.enter("CT1") is None

@@ -24,6 +24,7 @@ ROOMS = {
     "journal": {"", "wire", "policy", "bridge", "journal"},
     "sparing": {"policy", "sparing"},
     "memory": {"memory"},
+    "process": {"process"},
     "scratch": {"bridge", "scratch"},
     "transactions": {"bridge", "transactions"},
     "config": {"", "wire", "policy", "config"},
