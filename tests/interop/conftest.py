@@ -25,10 +25,11 @@ PROGRAMS: dict[str, list[tuple[str, ...]]] = {
     "dcmtk": [(tool,) for tool in TOOLS],
     "orthanc": [("Orthanc",)],
     "stunnel": [("stunnel4", "stunnel")],
+    "openssl": [("openssl",)],
 }
 """Peers, and the programs of each with the names that these go by."""
 
-PACKAGES = {"dcmtk": "dcmtk", "orthanc": "orthanc", "stunnel": "stunnel4"}
+PACKAGES = {"dcmtk": "dcmtk", "orthanc": "orthanc", "stunnel": "stunnel4", "openssl": "openssl"}
 
 _left_out = pytest.StashKey[list[pytest.Item]]()
 _figures = pytest.StashKey[list[str]]()

@@ -211,6 +211,22 @@ def test_an_old_hello_is_answered_with_an_alert_and_nothing_else(by, pki, versio
     assert reason.startswith("TLS: ")
 
 
+@pytest.mark.parametrize("suite", [b"\x00\x0a", b"\x00\x05", b"\x00\x01", b"\xc0\x12"])
+def test_what_libraries_have_dropped_is_refused_too(by, pki, suite):
+    # 3DES, RC4, no encryption, 3DES with forward secrecy (RFC 5246 A.5, RFC 8422 6)
+    said = hello_of_old(b"\x03\x03", suite)
+    alert, reason = by.answer_to(said, by.server(pki.server(kind=RSA)))
+    assert (alert[0], alert[-2:]) == (0x15, bytes((2, 40)))  # fatal, handshake_failure
+    assert reason == "TLS: no shared cipher"
+
+
+def test_no_key_is_written_down_whatever_the_environment_says(by, pki, monkeypatch, tmp_path):
+    keys = tmp_path / "keys"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
+    assert by.meet(by.server(pki.server()), by.client(believing(pki), HOST)).have_talked
+    assert not keys.exists()
+
+
 @pytest.mark.parametrize("suite", UNFIT)
 def test_an_unfit_suite_is_refused_both_ways_though_others_would_talk(by, pki, suite):
     tls = pki.server(kind=RSA)

@@ -270,9 +270,12 @@ def _side(security: Any, is_client: bool) -> Any:
     return Loose(security.context, is_client) if isinstance(security, Plain) else security
 
 
-def hello_of_old(version: bytes) -> bytes:
+CBC = b"\xc0\x13\xc0\x14\x00\x2f\x00\x35"
+"""Suites: ECDHE and RSA with AES in CBC mode."""
+
+
+def hello_of_old(version: bytes, suites: bytes = CBC) -> bytes:
     """A ClientHello that offers no more than `version`, written by hand (RFC 4346 7.4.1.2)."""
-    suites = b"\xc0\x13\xc0\x14\x00\x2f\x00\x35"  # ECDHE and RSA with AES in CBC mode
     body = version + bytes(32) + b"\x00" + bytes((0, len(suites))) + suites + b"\x01\x00"
     handshake = b"\x01" + len(body).to_bytes(3, "big") + body
     return b"\x16" + version + len(handshake).to_bytes(2, "big") + handshake
