@@ -10,12 +10,15 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from random import Random
 from tempfile import NamedTemporaryFile
 
 import atheris
 import attrs
 
+from tests.fuzz.mutating import FRAMES, Mutator
 from tests.fuzz.targets import CORPUS, LARGEST
 
 LOOK = 64
@@ -62,8 +65,18 @@ def main(name: str, keep: Path, seconds: int) -> None:
     atheris.Setup(
         [sys.argv[0], *OPTIONS, *places, str(CORPUS / name)],
         Bounded(name, target.check, seconds),
+        custom_mutator=partial(mutated, name),
     )
     atheris.Fuzz()
+
+
+def mutated(name: str, data: bytes, most: int, seed: int) -> bytes:
+    """The input changed, as atheris would or within its frame, and of `most` bytes."""
+    random = Random(seed)
+    if random.randrange(2):
+        return bytes(atheris.Mutate(data, most))
+    mutator = Mutator(*FRAMES[name], lambda body: bytes(atheris.Mutate(body, most)), random)
+    return mutator.mutated(data)[:most]
 
 
 def dictionary(words: Sequence[bytes]) -> str:
