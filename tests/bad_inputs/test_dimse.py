@@ -439,7 +439,7 @@ class Small(BadInputs):
         self.assertTold(caller, ("C_STORE_RSP", 2, 0))
         self.bed.release(caller)
         (line,) = self.lines()
-        self.assertIn("1 C-STORE, 1 failed (an object was larger than max_object)", line)
+        self.assertIn("1 failed (an object was larger than max_object)", line)
         self.assertEqual(self.lines("warn"), [])
 
     @pytest.mark.row(37)

@@ -59,7 +59,7 @@ class Strangers(BadInputs):
         with allocating_at_most(65536):
             for _ in range(200):
                 self.bed.say(caller, block)
-        self.network.wait(CLOSING_TIMEOUT)
+        self.network.wait(2 * CLOSING_TIMEOUT)
         self.assertAnswered(caller, NO_ASSOCIATION)
 
     @pytest.mark.row(2)
@@ -273,7 +273,7 @@ class OutOfTurn(BadInputs):
         self.assertEqual(caller.since(), [ReleaseRP()])
         self.bed.say(caller, store(b"pixels"), store(b"others"))
         self.assertEqual(caller.since(), [UNEXPECTED])
-        self.network.wait(CLOSING_TIMEOUT)
+        self.network.wait(2 * CLOSING_TIMEOUT)
         self.assertTrue(caller.is_closed)
         self.assertEqual(self.archive.messages, [])
 
