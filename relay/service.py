@@ -19,6 +19,7 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.internet.task import LoopingCall
+from twisted.internet.tcp import Port
 from twisted.python.failure import Failure
 
 from relay import bindings, config, process
@@ -29,6 +30,7 @@ from relay.bridge.session import Rules
 from relay.credentials import Credentials
 from relay.downstream.census import Census
 from relay.downstream.listener import Listener
+from relay.downstream.reserve import Reserve
 from relay.downstream.scarcity import MemoryLimit
 from relay.memory import give_back
 from relay.policy.entry import Gate
@@ -37,6 +39,7 @@ from relay.policy.tally import Tally
 from relay.scratch import Scratch
 from relay.sparing import Sparing
 from relay.transactions import Transactions
+from relay.transport.sockets import few_at_once
 from relay.transport.ways import Ways, ways
 from relay.upstream.allowance import Allowance, Whole
 from relay.upstream.bank import Bank
@@ -80,7 +83,11 @@ def _listen(opening: Opening, ports: list[IListeningPort], refused: list[str]) -
         why = getattr(failure.value, "socketError", None) or failure.value
         refused.append(f"relay: cannot listen on {opening.where}: {why}")
 
-    opening.endpoint.listen(opening.factory).addCallbacks(ports.append, failed)
+    def listens(port: IListeningPort) -> None:
+        few_at_once(port)
+        ports.append(port)
+
+    opening.endpoint.listen(opening.factory).addCallbacks(listens, failed)
 
 
 @attrs.frozen
@@ -101,6 +108,7 @@ class RelayService(Service):
         doors: list[Door],
         keepers: Mapping[str, Keeper],
         grace: float,
+        reserve: Reserve,
         transactions: Transactions | None = None,
         sparing: Iterable[Sparing] = (),
     ) -> None:
@@ -109,6 +117,7 @@ class RelayService(Service):
         self.doors = doors
         self.keepers = keepers
         self.grace = grace
+        self.reserve = reserve
         self.transactions = transactions
         self.sparing = sparing
         self.ports: list[IListeningPort] = []
@@ -120,6 +129,7 @@ class RelayService(Service):
         """
         super().privilegedStartService()  # type: ignore[no-untyped-call]
         self.ports += opened(door.opening for door in self.doors)
+        self.reserve.sources += [each for each in self.ports if isinstance(each, Port)]
 
     def startService(self) -> None:
         """Look after the upstreams, where that is wanted."""
@@ -135,6 +145,7 @@ class RelayService(Service):
         return self.by.renew()
 
     async def _stop(self) -> None:
+        self.reserve.stop()
         await DeferredList([stopped(port) for port in self.ports])
         await self._idle_or_out_of_time()
         await DeferredList([door.listener.stop() for door in self.doors])
@@ -203,10 +214,16 @@ def relay_service(
         retention=_retention(configuration.failover),
         registers=Registers(shared.moves, transactions),
     )
-    front = Front(reactor, by, bank, census, bindings.gate(its), rules, of_callers)
+    reserve = descriptors_reserve(reactor, its)
+    front = Front(reactor, by, bank, census, bindings.gate(its), reserve, rules, of_callers)
     doors = [front.door(each) for each in configuration.listeners]
-    sparing = (of_callers, of_upstreams)
-    return RelayService(reactor, by, doors, keepers, its.shutdown_grace, transactions, sparing)
+    sparing, grace = (of_callers, of_upstreams), its.shutdown_grace
+    return RelayService(reactor, by, doors, keepers, grace, reserve, transactions, sparing)
+
+
+def descriptors_reserve(reactor: Any, its: config.RelaySection) -> Reserve:
+    """The reserve of this process."""
+    return Reserve(reactor, its.spare_descriptors, process.descriptors, process.descriptor_limit)
 
 
 def _alone(reactor: Any, configuration: config.Configuration) -> Shared:
@@ -272,6 +289,7 @@ class Front:
     bank: Bank
     census: Census
     gate: Gate
+    reserve: Reserve
     rules: Callable[..., Rules]
     sparing: Sparing
 
@@ -289,7 +307,15 @@ class Front:
         )
         patience = bindings.patience(each)
         listener = Listener(
-            self.reactor, self.bank, rules, own, patience, each.name, self.gate, self.sparing
+            self.reactor,
+            self.bank,
+            rules,
+            own,
+            patience,
+            each.name,
+            self.gate,
+            self.sparing,
+            self.reserve.accepted,
         )
         endpoint, factory = self.by.listening(each.endpoint, each.tls, listener)
         return Door(Opening(each.endpoint, endpoint, factory), listener)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -23,4 +25,22 @@ def test_resident_memory_grows_by_what_is_taken():
 
 def test_a_system_may_not_tell(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(process, "_STATM", Path("/nonexistent"))
-    assert process.resident() is None
+    monkeypatch.setattr(process, "_DESCRIPTORS", Path("/nonexistent"))
+    assert process.resident() is process.descriptors() is None
+
+
+def test_descriptors_are_counted_as_they_are_opened_and_closed():
+    before = process.descriptors()
+    assert before is not None
+    opened = [os.dup(1) for _ in range(10)]
+    assert process.descriptors() == before + 10
+    for each in opened:
+        os.close(each)
+    assert process.descriptors() == before
+
+
+def test_there_may_be_a_limit_to_them_or_none(monkeypatch: pytest.MonkeyPatch):
+    assert process.descriptor_limit() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    infinite = resource.RLIM_INFINITY, resource.RLIM_INFINITY
+    monkeypatch.setattr(resource, "getrlimit", lambda which: infinite)
+    assert process.descriptor_limit() is None

@@ -73,7 +73,8 @@ class RelaySection:
     `max_per_ae_title`, of callers' own, and `max_per_address`, which counts connections. So many
     associations and TLS handshakes an address may begin in a second. 0: any number.
 
-    `max_memory` is resident memory of a process, past which it takes no new associations.
+    `max_memory` is resident memory of a process, past which it takes no new associations, and
+    `spare_descriptors` are those that it keeps for the ones that it has.
 
     `transport` is what carries the bytes (relay.transport.ways), and how many of them at a time, at
     most, is `read_size`. So many `workers` relay beside the process that accepts; 0: it relays
@@ -87,6 +88,7 @@ class RelaySection:
     associations_per_second: int = attrs.field(default=100, validator=values.per_second)
     handshakes_per_second: int = attrs.field(default=100, validator=values.per_second)
     max_memory: int = attrs.field(default=1_073_741_824, validator=values.memory)
+    spare_descriptors: int = attrs.field(default=64, validator=values.spare_descriptors)
     shutdown_grace: float = attrs.field(default=10.0, validator=values.seconds)
     transport: str = attrs.field(default="socket", validator=values.transport)
     read_size: int = attrs.field(default=557_056, validator=values.read_size)

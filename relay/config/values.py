@@ -113,6 +113,7 @@ waiting = integer(1, MOST_ASSOCIATIONS, "who may wait")
 operations = integer(1, 64, "operations; 1: one after the other")
 failures = integer(1, 1000, "failures in a row")
 size = integer(0, 1_000_000_000_000_000, "bytes")
+spare_descriptors = integer(0, 10_000, "descriptors; 0: none are kept")
 memory = Check(
     f"an integer of {LEAST_MEMORY} or more (bytes), so that the relay itself fits in; 0: no limit",
     lambda value: value == 0 or LEAST_MEMORY <= value <= 1_000_000_000_000_000,

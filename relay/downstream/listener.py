@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 
 import attrs
@@ -40,6 +41,7 @@ class Listener(Factory):
         name: str | None = None,
         gate: Gate | None = None,
         sparing: Sparing | None = None,
+        accepted: Callable[[], None] = lambda: None,
     ) -> None:
         self.clock = clock
         self.upstreams = upstreams
@@ -49,10 +51,12 @@ class Listener(Factory):
         self.name = name
         self.gate = gate or Gate()
         self.sparing = sparing or Sparing(clock)
+        self.accepted = accepted
         self.connections: set[DownstreamAssociation] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> DownstreamAssociation | None:
         """The connection of a caller at `addr`, with its session; None where it is to be closed."""
+        self.accepted()
         host = getattr(addr, "host", None)
         is_secure = self.limits.handshake is not None
         entry = self.gate.enter(host, self.clock.seconds(), is_secure, self.rules.allow)

@@ -33,6 +33,9 @@ from relay.transport.secure import SecureStream
 from relay.transport.securing import Security
 from relay.transport.stream import Stream
 
+MOST_AT_ONCE = 16
+"""Connections that a port accepts in one turn: then it is others' turn."""
+
 
 @implementer(IReactorTCP, IReactorSocket, IReactorTime, IReactorPluggableNameResolver)
 @attrs.define(eq=False)
@@ -137,3 +140,17 @@ class Sockets:
     def installNameResolver(self, resolver: Any) -> Any:
         """Say who resolves names."""
         return self.reactor.installNameResolver(resolver)
+
+
+def few_at_once(port: Any) -> None:
+    """Have a port of Twisted's accept no more than so many in one turn. It would take the more, the
+    more there are, and nothing could stop it in between."""
+    if not isinstance(port, tcp.Port):
+        return
+    accept: Callable[[], Any] = port.doRead
+
+    def accept_few() -> Any:
+        port.numberAccepts = min(port.numberAccepts, MOST_AT_ONCE)
+        return accept()
+
+    port.doRead = accept_few  # type: ignore[method-assign]

@@ -23,7 +23,7 @@ from twisted.protocols.amp import CommandLocator
 
 from relay import bindings, config
 from relay.policy.entry import CLOSED, Entry, source_of
-from relay.service import Opening, opened, stopped
+from relay.service import Opening, descriptors_reserve, opened, stopped
 from relay.sparing import Sparing
 from relay.transport.renewing import rehearse
 from relay.workers import words
@@ -100,6 +100,8 @@ class First(Service):
         self._waiting: deque[Waiting] = deque()
         self._again: IDelayedCall | None = None
         self._accepts = True
+        self.reserve = descriptors_reserve(reactor, its)
+        self.reserve.sources.append(self)
         self._within = its.shutdown_grace + BEYOND_GRACE
         """Seconds that a worker has to stop."""
 
@@ -131,6 +133,7 @@ class First(Service):
         return count
 
     async def _stop(self) -> None:
+        self.reserve.stop()
         ports, self.ports = self.ports, []
         await DeferredList([stopped(port) for port in ports])
         for each in self._waiting:
@@ -148,6 +151,7 @@ class First(Service):
 
     def accepted(self, connection: socket.socket, door: int, address: IAddress | None) -> None:
         """Somebody called."""
+        self.reserve.accepted()
         host, port = getattr(address, "host", None), getattr(address, "port", None)
         is_secure, now = self.configuration.listeners[door].tls is not None, self.reactor.seconds()
         entry = self.guests.gate.enter(host, now, is_secure, self.allows[door])
@@ -163,7 +167,7 @@ class First(Service):
         """Hand on those who wait, as far as workers take them."""
         while self._waiting and self._is_handed(self._waiting[0]):
             self._waiting.popleft()
-        self._accept(bool(self.guests.ready) and not self._waiting)
+        self._accept(bool(self.guests.ready) and not self._waiting and not self.reserve.is_short)
         if self._waiting and self.guests.ready and self._again is None:
             self._again = self.reactor.callLater(AGAIN, self._try_again)
 
@@ -185,6 +189,14 @@ class First(Service):
                 waiting.connection.close()
                 return True
         return False
+
+    def startReading(self) -> None:
+        """There are descriptors enough to accept somebody with."""
+        self._hand_on()
+
+    def stopReading(self) -> None:
+        """There are not."""
+        self._accept(False)
 
     def _accept(self, wanted: bool) -> None:
         """Whether the ports are to accept."""

@@ -57,7 +57,9 @@ class Worker(CommandLocator):
         self.service.privilegedStartService()
         self.service.startService()
         taken = partial(self.intake.take, ended=self._ended)
-        Taker(taking, self.reactor, taken).start()
+        taker = Taker(taking, self.reactor, taken)
+        taker.start()
+        self.service.reserve.sources.append(taker)
         self.talk.say(words.Ready)
 
     def end(self) -> None:

@@ -17,9 +17,11 @@ import attrs
 import pytest
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from relay import process
 from relay.config import ClientTLS, parse
+from relay.downstream.reserve import PAUSE
 from relay.service import relay_service
-from relay.transport.sockets import Sockets
+from relay.transport.sockets import MOST_AT_ONCE, Sockets
 from relay.transport.tls import client_security, server_options
 from relay.wire.pdu import AssociateAC, AssociateRJ, ReleaseRP, ReleaseRQ
 from tests.bad_inputs.case import ECHOED, STORED
@@ -188,6 +190,36 @@ class BySockets(LogCase):
         self.served(self.plain)
         self.hand.wait(1)
         self.served(self.secure, tls=True)
+
+    @pytest.mark.row(34)
+    def test_descriptors_run_out(self):
+        self.start()
+        limit = (process.descriptors() or 0) + 200
+        self.service.reserve.limit = lambda: limit
+        caller = self.call(self.plain)
+        caller.say(associate_rq())
+        self.assertIsInstance(self.hears(caller), AssociateAC)
+        listener = self.service.doors[0].listener
+        while not self.service.reserve.is_short:
+            self.stranger(self.plain)
+        # Both ends of each are open in this process.
+        left = limit - (process.descriptors() or 0)
+        self.assertGreaterEqual(left, limit // 4 - MOST_AT_ONCE)
+        known = len(listener.connections)
+        waiting = [self.stranger(self.plain) for _ in range(5)]
+        self.hand.wait(PAUSE)
+        self.assertEqual(len(listener.connections), known)
+        self.assertFalse(any(map(self.is_closed, waiting)))
+
+        caller.say(store(bytes(300_000)))
+        self.assertEqual(self.hears(caller).told, STORED)
+        for each in self.raw:
+            each.close()
+        self.hand.wait(PAUSE)
+        self.served(self.secure, tls=True)
+        caller.say(ReleaseRQ().encode())
+        self.assertEqual(self.hears(caller), ReleaseRP())
+        self.assertEqual(len(self.lines("warn")), 1)
 
     @pytest.mark.row(3)
     def test_connect_and_close(self):

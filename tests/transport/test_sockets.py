@@ -28,13 +28,14 @@ from twisted.internet.interfaces import (
     IReactorTime,
 )
 from twisted.internet.pollreactor import PollReactor
+from twisted.internet.protocol import Factory
 from twisted.internet.selectreactor import SelectReactor
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from relay.transport.secure import SecureStream
 from relay.transport.securing import Server
-from relay.transport.sockets import Sockets
+from relay.transport.sockets import MOST_AT_ONCE, Sockets, few_at_once
 from relay.transport.tls import client_security, server_options
 from tests.network import Network, Sole
 from tests.transport.hand import Hand, Teller, by_hand, noise, sockets
@@ -124,6 +125,36 @@ def test_what_it_does_not_know_it_does_not_hand_on(hand):
         assert not hasattr(Sockets(hand), name)
     with pytest.raises(NotImplementedError):
         Sockets(hand).adoptDatagramPort(0, socket.AF_INET, None)
+
+
+def test_a_port_accepts_few_in_a_turn_however_many_there_are(hand):
+    accepted: list[Teller] = []
+
+    def accept(addr: object) -> Teller:
+        accepted.append(Teller())
+        return accepted[-1]
+
+    factory: Any = Factory()
+    factory.buildProtocol = accept
+    port: Any = hand.listenTCP(0, factory, 100, "127.0.0.1")
+    few_at_once(port)
+    number = port.getHost().port
+    near = [socket.create_connection(("127.0.0.1", number)) for _ in range(50)]
+    counts = []
+    while len(accepted) < len(near):
+        before = len(accepted)
+        port.doRead()
+        counts.append(len(accepted) - before)
+    assert counts == [MOST_AT_ONCE] * 3 + [2]
+    for each in near:
+        each.close()
+    port.stopListening()
+    hand.settle()
+    assert all(each.why_lost for each in accepted)
+
+
+def test_what_is_no_port_of_twisted_s_is_left_as_it_is():
+    few_at_once(Network().listenTCP(1, None))
 
 
 def test_ports_that_have_transports_of_their_own_are_refused_rather_than_left_in_the_clear(pki):

@@ -7,9 +7,11 @@ import socket
 import attrs
 import pytest
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, succeed
 
 from relay import bindings
 from relay.config import Allow, parse
+from relay.downstream.reserve import PAUSE
 from relay.policy.entry import MOST_TOLD, Entry
 from relay.workers.first import AGAIN, First, first_process
 from relay.workers.passing import Particulars
@@ -19,6 +21,22 @@ from tests.network import Network
 from tests.workers.processes import ProcessReactor
 
 CALLER = IPv4Address("TCP", "192.0.2.7", 4242)
+
+
+@attrs.define
+class Port:
+    """A port that is listened on."""
+
+    is_reading: bool = True
+
+    def startReading(self) -> None:
+        self.is_reading = True
+
+    def stopReading(self) -> None:
+        self.is_reading = False
+
+    def stopListening(self) -> Deferred[None]:
+        return succeed(None)
 
 
 class FirstCase(LogCase):
@@ -159,6 +177,25 @@ class TestFirstInAHurry(FirstCase):
         self.reactor.advance(1)
         self.call()
         assert self.entries() == [Entry.SERVED, Entry.TOO_FAST, Entry.SERVED]
+
+
+class TestFirstShortOfDescriptors(FirstCase):
+    def test_nobody_is_accepted_while_there_are_too_few_of_them(self):
+        port = Port()
+        self.first.ports.append(port)
+        self.first.reserve.taken, self.first.reserve.limit = (lambda: 990), (lambda: 1000)
+        self.first.opens(1)
+        self.call()
+        assert [len(each) for each in self.taken()] == [1, 0]
+        assert not port.is_reading
+        self.first.opens(2)
+        assert not port.is_reading
+        self.first.reserve.taken = lambda: 100
+        self.reactor.advance(PAUSE)
+        assert port.is_reading
+        assert self.lines("warn") == [
+            "descriptors are running out: callers wait until connections are closed"
+        ]
 
 
 class TestFirstAtItsGate(FirstCase):

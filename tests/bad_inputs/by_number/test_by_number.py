@@ -40,7 +40,7 @@ CASES = [
 
 
 ELSEWHERE = {
-    34: "uses up the descriptors of a whole process",
+    34: "uses up the descriptors of a whole process: tests/bad_inputs/test_sockets.py",
     51: "takes 4 GiB: tests/bad_inputs/test_dimse.py, tests/interop",
     60: "is about objects that are kept for good",
     61: "is about objects that are kept for good",
