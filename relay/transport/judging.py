@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from cryptography.x509 import DuplicateExtension, InvalidVersion, UnsupportedGeneralNameType
 from OpenSSL import SSL, crypto
 from service_identity import CertificateError, VerificationError
 from service_identity.hazmat import DNS_ID, IPAddress_ID, verify_service_identity
@@ -38,6 +39,9 @@ _WHY: Mapping[int, str] = {
     68: "the certificate is signed with a weak hash",
 }
 """By X509_V_ERR_* of openssl/x509_vfy.h, which pyOpenSSL has no names for."""
+
+NOT_READ = (DuplicateExtension, InvalidVersion, UnsupportedGeneralNameType, ValueError)
+"""What is raised about the names of certificates that OpenSSL itself has nothing against."""
 
 _Judge = Callable[[SSL.Connection, crypto.X509, int, int, int], bool]
 
@@ -86,7 +90,7 @@ def verify(certificate: crypto.X509, host: str) -> None:
         verify_service_identity(extract_patterns(certificate), [wanted], [])
     except VerificationError:
         raise Refused(OTHER_HOST) from None
-    except (CertificateError, ValueError):
+    except (CertificateError, *NOT_READ):
         raise Refused(UNREADABLE) from None
 
 

@@ -33,7 +33,7 @@ from twisted.internet.ssl import (
 
 from relay.config import ClientTLS, ServerTLS
 from relay.config.revocations import read_revocations
-from relay.transport.judging import judging
+from relay.transport.judging import NOT_READ, judging
 from relay.transport.profiles import restrict
 from relay.transport.securing import Client, Server
 
@@ -101,7 +101,11 @@ def _own(certificate: Path, key: Path) -> dict[str, Any]:
 
 def names_shown(transport: object) -> tuple[str, ...]:
     """The subject alternative names of the certificate that the peer has shown, as text: DNS names,
-    IP addresses, URIs, e-mail addresses. None without TLS, or a certificate."""
+    IP addresses, URIs, e-mail addresses. None without TLS, or a certificate.
+
+    Case does not matter in DNS names (RFC 5280 7.2): those that have capitals are there without
+    them, too.
+    """
     if not ISSLTransport.providedBy(transport):
         return ()
     certificate: Any = transport.getPeerCertificate()
@@ -111,10 +115,16 @@ def names_shown(transport: object) -> tuple[str, ...]:
         extension = certificate.to_cryptography().extensions.get_extension_for_class(
             SubjectAlternativeName
         )
-    except (ExtensionNotFound, ValueError):
+    except (ExtensionNotFound, *NOT_READ):
         # What cannot be read names nobody.
         return ()
-    return tuple(str(each.value) for each in extension.value if isinstance(each, _NAMES))
+    names = (each for each in extension.value if isinstance(each, _NAMES))
+    return tuple(dict.fromkeys(text for each in names for text in _texts(each)))
+
+
+def _texts(name: Any) -> tuple[str, ...]:
+    written = str(name.value)
+    return (written, written.lower()) if isinstance(name, DNSName) else (written,)
 
 
 def _chain(path: Path) -> tuple[crypto.X509, list[crypto.X509]]:

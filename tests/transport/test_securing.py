@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import attrs
 import pytest
+from cryptography.x509 import UnsupportedGeneralNameType
 from OpenSSL import SSL, crypto
 from service_identity import CertificateError
 
@@ -181,7 +182,7 @@ def test_the_wrong_one_is_shown_nothing_and_told_nothing(hand, pki, how, reason)
     assert describe(two.near.why_lost) == reason
 
 
-@pytest.mark.parametrize("error", [CertificateError, ValueError])
+@pytest.mark.parametrize("error", [CertificateError, UnsupportedGeneralNameType, ValueError])
 def test_a_certificate_whose_names_cannot_be_read_is_the_wrong_one(hand, pki, monkeypatch, error):
     def unreadable(certificate: object) -> None:
         raise error("subjectAltName")

@@ -398,18 +398,53 @@ def test_who_shows_no_certificate_has_no_name(by, pki):
     assert names_shown(object()) == ()
 
 
-def test_a_certificate_without_such_names_names_nobody():
-    class Nameless:
-        def getPeerCertificate(self):
-            key = ec.generate_private_key(ec.SECP256R1())
-            nobody = x509.Name([])
-            now = datetime.datetime.now(datetime.UTC)
-            built = x509.CertificateBuilder(nobody, nobody, key.public_key(), 1, now, now)
-            return crypto.X509.from_cryptography(built.sign(key, hashes.SHA256()))
+class Shown:
+    """A transport whose peer has shown a certificate with these extensions."""
 
-    nameless = Nameless()
-    directlyProvides(nameless, ISSLTransport)
-    assert names_shown(nameless) == ()
+    def __init__(self, *extensions: x509.ExtensionType) -> None:
+        self.extensions = extensions
+        directlyProvides(self, ISSLTransport)
+
+    def getPeerCertificate(self):
+        key = ec.generate_private_key(ec.SECP256R1())
+        nobody = x509.Name([])
+        now = datetime.datetime.now(datetime.UTC)
+        built = x509.CertificateBuilder(nobody, nobody, key.public_key(), 1, now, now)
+        for each in self.extensions:
+            built = built.add_extension(each, critical=False)
+        return crypto.X509.from_cryptography(built.sign(key, hashes.SHA256()))
+
+
+def test_a_certificate_without_such_names_names_nobody():
+    assert names_shown(Shown()) == ()
+    assert names_shown(Shown(x509.SubjectAlternativeName([]))) == ()
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "3002a300",  # an X.400 address
+        "3002a500",  # the name of an EDI party
+        "30ff",
+        "",
+        "3003820180",  # a DNS name that is no ASCII
+        "300487020102",  # an IP address of two bytes
+    ],
+)
+def test_names_that_cannot_be_read_name_nobody(names):
+    oid = x509.SubjectAlternativeName.oid
+    unread = x509.UnrecognizedExtension(oid, bytes.fromhex(names))
+    assert names_shown(Shown(unread)) == ()
+
+
+def test_dns_names_are_known_without_their_capitals_too_and_others_as_they_are():
+    named = [
+        x509.DNSName("CT1.Example.ORG"),
+        x509.DNSName("ct1.example.org"),
+        x509.RFC822Name("CT@Example.org"),
+    ]
+    expected = ("CT1.Example.ORG", "ct1.example.org", "CT@Example.org")
+    assert names_shown(Shown(x509.SubjectAlternativeName(named))) == expected
 
 
 def test_where_no_authority_is_named_callers_show_nothing(by, pki):
