@@ -125,11 +125,14 @@ class HostileArchive(Archive):
         super().__init__()
         self.mouth = Mouth()
         self.asked: list[tuple[int, CommandSet]] = []
+        self._heard_of: set[int | None] = set()
+        self._claimed: set[int | None] = set()
 
     def speak(self, size: int) -> None:
         """Let out so many bytes."""
         said, made = self.mouth.let_out(size)
-        self.factory.successes.update(made)
+        self._claimed.update(made)
+        self._note_successes()
         for piece in pieces(said):
             self.say(piece)
 
@@ -143,6 +146,10 @@ class HostileArchive(Archive):
         elif isinstance(what, Message) and what.command.field == CommandField.C_STORE_RQ:
             self.factory.delivered.append((what.command.message_id, what.dataset))
 
+    def _note_successes(self) -> None:
+        # One that was guessed, and is asked for afterwards, was said as well.
+        self.factory.successes |= self._claimed & self._heard_of
+
     def _answer(self, answer: bytes) -> None:
         self.mouth.add(answer)
         if not self.factory.is_slow:
@@ -153,6 +160,8 @@ class HostileArchive(Archive):
             command = decode(self._parts[True])
             if not command.is_response and not command.is_cancel:
                 self.asked.append((context_id, command))
+                self._heard_of.add(command.message_id)
+                self._note_successes()
         super()._part_ended(context_id, is_command)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

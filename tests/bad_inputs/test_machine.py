@@ -383,9 +383,9 @@ class Hostilities(RuleBasedStateMachine):
         archive = self.asked[which % len(self.asked)]
         context, command = archive.asked[-1]
         other = another % (self.messages + 2)
+        about = command.message_id
         if wrong == "message":
-            if any(other == each.message_id for _, each in archive.asked):
-                other = 0xFFFF
+            about = other
             answer = said(context, response_of(command, status, e0120=other))
         elif wrong == "field":
             answer = said(context, response_of(command, status, e0100=0x8FFF))
@@ -393,8 +393,8 @@ class Hostilities(RuleBasedStateMachine):
             answer = said((context + 2) % 16, response_of(command, status))
         else:
             answer = said(context, response_of(command, status, A_DATASET), b"an attribute")
-        is_true = wrong == "dataset" and status == SUCCESS
-        archive.mouth.add(answer, command.message_id if is_true else None)
+        says_success = wrong in {"message", "dataset"} and status == SUCCESS
+        archive.mouth.add(answer, about if says_success else None)
 
     @precondition(lambda self: self.asked)
     @rule(which=choice, size=sizes)
