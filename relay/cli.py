@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, ClassVar, TextIO
@@ -22,6 +22,7 @@ from relay.checking import doubts
 from relay.config import Configuration, Mistake
 from relay.config.expiry import lifetimes
 from relay.config.mistakes import Unexpected, describe, nearest
+from relay.config.revocations import unlisted
 from relay.config.values import ae_title, ip_address, service_names
 from relay.explaining import Question, explain
 from relay.tap import read
@@ -183,7 +184,20 @@ def _expiring(configuration: Configuration) -> list[str]:
     """What there is to say of the files of TLS today."""
     now = datetime.now(UTC)
     found = [each.doubt(now) for each in lifetimes(configuration)]
-    return [each[1] for each in found if each is not None]
+    return [*(each[1] for each in found if each is not None), *_unlisted(configuration)]
+
+
+def _unlisted(configuration: Configuration) -> Iterator[str]:
+    """Authorities without a revocation list where there are lists: nobody gets in by these."""
+    servers = ((each.tls.client_ca, each.tls.crl) for each in configuration.listeners if each.tls)
+    clients = ((each.tls.ca, each.tls.crl) for each in configuration.upstreams.values() if each.tls)
+    for authorities, lists in dict.fromkeys((*servers, *clients)):
+        if authorities is not None and lists is not None:
+            for name in unlisted(authorities, lists):
+                yield (
+                    f"{name} in {authorities} has no revocation list in crl: certificates that it "
+                    "signed are refused"
+                )
 
 
 def _usual_path() -> str:

@@ -60,8 +60,13 @@ def makeService(options: Options) -> IService:
     from relay.expiring import Expiring
     from relay.memory import settle
     from relay.reloading import Reloading
+    from relay.transport.tls import Unusable
 
-    relay = _relay(reactor, options.configuration)
+    try:
+        relay = _relay(reactor, options.configuration)
+    except Unusable as error:
+        # Since it was checked, a moment ago.
+        raise SystemExit(f"relay: TLS: {error}") from None
     read = partial(load, options.path)
     service = _services(options, options.configuration)
     service.addService(relay)

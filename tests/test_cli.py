@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,6 +100,13 @@ def test_a_file_of_tls_that_expires_is_doubtful(ask, folder):
     assert last.startswith(
         f"the revocation list in {folder / 'hospital.crl'} expires in 2 days, on"
     )
+
+
+def test_an_authority_without_a_revocation_list_is_doubtful_where_there_are_lists(ask, folder):
+    name = conf("relay.toml", folder)
+    (folder / "hospital.crl").write_bytes(pki.revocations(trustme.CA()))
+    *_, last = ask("check", name)[1].splitlines()
+    assert f"in {folder / 'hospital-ca.pem'} has no revocation list in crl: " in last
 
 
 @pytest.mark.parametrize("name", ["minimal.toml", "relay.toml"])

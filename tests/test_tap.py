@@ -19,6 +19,7 @@ from relay.expiring import Expiring
 from relay.reloading import Reloading
 from relay.service import RelayService
 from relay.tap import Options, makeService
+from tests.config import pki
 from twisted.plugins import relay_plugin
 
 TWISTD = Path(sysconfig.get_path("scripts")) / "twistd"
@@ -117,6 +118,15 @@ def test_with_a_configuration_the_relay_is_made(config):
     assert reloading.renewed == expiring.renewed
     assert [door.opening.where for door in service.doors] == ["tcp:port=0:interface=127.0.0.1"]
     assert service.ports == []
+
+
+def test_a_key_that_is_gone_after_it_was_checked_is_one_line(config, tmp_path):
+    pki.issue(tmp_path, "relay.pem", "relay.key")
+    tls = 'tls = {{ certificate = "relay.pem", key = "relay.key" }}'
+    options = parsed("-c", config(GOOD.replace("[upstream.pacs]", f"{tls}\n[upstream.pacs]")))
+    (tmp_path / "relay.key").unlink()
+    with pytest.raises(SystemExit, match=r"^relay: TLS: .*relay\.key cannot be read"):
+        makeService(options)
 
 
 def test_without_one_the_demonstration_is_made(monkeypatch):

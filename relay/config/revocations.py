@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
-from cryptography.x509 import CertificateRevocationList, load_pem_x509_crl
+from cryptography.x509 import (
+    CertificateRevocationList,
+    load_pem_x509_certificates,
+    load_pem_x509_crl,
+)
 
 _ONE = re.compile(rb"-----BEGIN X509 CRL-----.*?-----END X509 CRL-----", re.DOTALL)
 
@@ -16,3 +21,11 @@ def read_revocations(path: Path) -> list[CertificateRevocationList]:
     if not found:
         raise ValueError("no list in PEM")
     return found
+
+
+def unlisted(authorities: Path, lists: Iterable[Path]) -> list[str]:
+    """The names (RFC 4514) of those authorities in a file that no list is of. Raises as
+    `read_revocations`."""
+    issuers = {each.issuer for path in lists for each in read_revocations(path)}
+    found = load_pem_x509_certificates(authorities.read_bytes())
+    return [each.subject.rfc4514_string() for each in found if each.subject not in issuers]

@@ -55,7 +55,8 @@ def server_options(tls: ServerTLS) -> CertificateOptions:
         trustRoot=_trust(tls.client_ca) if tls.client_ca is not None and tls.asks else None,
         raiseMinimumTo=TLSVersion.TLSv1_2,
     )
-    context = restrict(options.getContext(), tls.profile)
+    with _using(tls.certificate):
+        context = restrict(options.getContext(), tls.profile)
     if tls.asks:
         _revoke(context, tls.crl)
         must = SSL.VERIFY_FAIL_IF_NO_PEER_CERT if tls.client_certificates == "required" else 0
@@ -77,7 +78,9 @@ def client_security(tls: ClientTLS, host: str) -> Client:
         raiseMinimumTo=TLSVersion.TLSv1_2,
         **_shown(tls),
     )
-    _revoke(restrict(options.getContext(), tls.profile), tls.crl)
+    with _using(tls.certificate or tls.ca or Path("what the platform trusts")):
+        context = restrict(options.getContext(), tls.profile)
+    _revoke(context, tls.crl)
     # OpenSSL looks at the lists in full handshakes only.
     return Client.of(options, tls.server_name or host, resumes=tls.crl is None)
 

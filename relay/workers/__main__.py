@@ -10,7 +10,6 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from OpenSSL import SSL
 from twisted.logger import Logger, globalLogBeginner
 
 from relay.memory import settle
@@ -26,13 +25,14 @@ def main(reactor_module: str) -> None:
     # Not before: there is the reactor that was asked for by now.
     from twisted.internet import reactor as installed
 
+    from relay.transport.tls import Unusable
     from relay.workers.minding import SOCKETS, WORDS
     from relay.workers.worker import begin
 
     reactor: Any = installed
     try:
         begin(reactor, setup, WORDS, SOCKETS)
-    except (OSError, SSL.Error) as error:
+    except (OSError, Unusable) as error:
         # Most often a key that only the user can read that twistd was started as.
         Logger("relay.workers").error("cannot start: {why}", why=str(error))
         raise SystemExit(1) from None
