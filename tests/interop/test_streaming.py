@@ -94,6 +94,7 @@ def test_half_a_dataset_is_upstream_before_the_other_half_is_sent(
     assert archive.stored == [Stored(objects.size, objects.digest(1))]
 
 
+@pytest.mark.row(51)
 def test_a_large_object_crosses_in_little_memory(relay: Relay, archive: Archive, maximum: int):
     objects = Objects(LARGE, maximum)
     with call(relay, maximum) as sender:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import attrs
 
@@ -14,7 +15,8 @@ class Case:
     """What `act` does to a relay, and asserts of it, is of this row of docs/bad-inputs.md.
 
     It may be done again and again. `relay` are lines of the relay's own table, `count` archives are
-    behind it, and `tls` says on which transport it makes sense: None on both.
+    behind it, the first with a certificate as `shown`, and `tls` says on which transport it makes
+    sense: None on both.
     """
 
     row: int
@@ -23,3 +25,4 @@ class Case:
     relay: str = ""
     count: int = 1
     tls: bool | None = None
+    shown: Mapping[str, Any] = attrs.field(factory=dict)

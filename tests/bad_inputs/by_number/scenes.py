@@ -32,6 +32,7 @@ from tests.peers import (
     store_command,
     succeed,
 )
+from tests.transport.tls_bed import DAY
 from tests.vectors import HTTP_REQUEST, TLS_CLIENT_HELLO, p_data, pdv
 
 ENDS = ("loseConnection", "abortConnection")
@@ -286,6 +287,20 @@ def never_answers(bed: Loopback) -> None:
     bed.release(caller)
 
 
+def certified_in_vain(bed: Loopback) -> None:
+    """An archive that is not known to be the one that was called: nothing is said to it."""
+    caller = bed.associate(None, store(b"pixels"))
+    bed.hears(caller, STORED)
+    assert (bed.archive.heard, objects(bed.archives[1])) == ([], [b"pixels"]), bed.archives
+    bed.release(caller)
+
+
+CERTIFICATES: dict[str, dict[str, Any]] = {
+    "of yesterday": {"starts": -2 * DAY, "ends": -DAY},
+    "of tomorrow": {"starts": DAY, "ends": 2 * DAY},
+    "of another host": {"name": "other.example.org"},
+}
+
 BROKEN = said(STORE, store_command(), bytes(3000))[:-1000]
 RANDOM = random.Random(20260101).randbytes(300)
 
@@ -321,4 +336,7 @@ def cases() -> Iterator[Case]:
     for data in (associate_rq(), HTTP_REQUEST, RANDOM):
         yield Case(1, f"{len(data)} bytes that are no TLS", partial(not_tls, data), tls=True)
     yield Case(32, "one too many", one_too_many, relay="max_associations = 1")
+    for what, shown in CERTIFICATES.items():
+        what = f"an archive's certificate {what}"
+        yield Case(62, what, certified_in_vain, count=2, tls=True, shown=shown)
     yield Case(73, "an object that is fatal to two", fatal_to_two, count=3)

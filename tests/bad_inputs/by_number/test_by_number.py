@@ -44,7 +44,6 @@ ELSEWHERE = {
     51: "takes 4 GiB: tests/bad_inputs/test_dimse.py, tests/interop",
     60: "is about objects that are kept for good",
     61: "is about objects that are kept for good",
-    62: "needs other certificates: tests/bad_inputs/test_sockets.py",
     63: "needs a thousand sockets: tests/interop/test_floods.py",
     64: "needs a thousand associations: tests/interop/test_floods.py",
 }
@@ -91,7 +90,7 @@ def lines(log: list[LogEvent]) -> list[str]:
 def test_a_bad_input_gets_its_answer_and_leaves_nothing_behind(
     pki: Pki, log: list[LogEvent], case: Case, by_tls: bool
 ):
-    bed = Loopback(pki, by_tls, case.relay, case.count)
+    bed = Loopback(pki, by_tls, case.relay, case.count, case.shown)
     bed.answers_an_echo()
     left: list[Left] = []
     for _ in range(TIMES):

@@ -39,9 +39,14 @@ CASES = {
 """Whether there is an association, what is said before 50 MB more, what is answered."""
 
 
-@pytest.fixture(params=[False, True], ids=["plain", "TLS"])
+WAYS = {"plain": (False, "socket"), "TLS": (True, "socket"), "TLS by Twisted": (True, "twisted")}
+
+
+@pytest.fixture(params=WAYS)
 def bed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    bed = Loopback(Pki(tmp_path_factory.mktemp("pki")), request.param)
+    by_tls, transport = WAYS[request.param]
+    pki = Pki(tmp_path_factory.mktemp("pki"))
+    bed = Loopback(pki, by_tls, relay=f'transport = "{transport}"')
     yield bed
     bed.stop()
 
