@@ -28,11 +28,13 @@ class Assembler:
     expect: Expect = Expect.COMMAND
     context_id: int = 0
     _command: bytearray = attrs.field(factory=bytearray, repr=False)
+    _has_begun: bool = False
+    """Whether a command set has, and be it with a fragment that holds nothing."""
 
     @property
     def between_messages(self) -> bool:
         """Whether the last message is complete and the next one has not begun."""
-        return self.expect is not Expect.DATASET and not self._command
+        return self.expect is not Expect.DATASET and not self._has_begun
 
     def command(self, fragments: Fragments) -> bytes | None:
         """The command set when it is complete with these fragments.
@@ -50,26 +52,27 @@ class Assembler:
                 AbortSource.SERVICE_USER,
             )
         self.context_id = fragments.context_id
-        if fragments.ended and not self._command:
+        if fragments.ended and not self._has_begun:
             # Nearly always.
             return b"".join(fragments.bodies())
         for body in fragments.bodies():
             self._command += body
-        if not fragments.ended:
+        self._has_begun = not fragments.ended
+        if self._has_begun:
             return None
         command, self._command = bytes(self._command), bytearray()
         return command
 
     def dataset(self, fragments: Fragments) -> None:
         """Take note of dataset fragments; ProtocolError (2,5) where they are not due."""
-        if self.expect is Expect.COMMAND or self._command:
+        if self.expect is Expect.COMMAND or self._has_begun:
             raise _out_of_order("a dataset fragment", fragments)
         if fragments.context_id != self.context_id:
             raise _out_of_order("a dataset fragment of another message", fragments)
         self.expect = Expect.COMMAND if fragments.ended else Expect.DATASET
 
     def _is_other(self, fragments: Fragments) -> bool:
-        return bool(self._command) and fragments.context_id != self.context_id
+        return self._has_begun and fragments.context_id != self.context_id
 
 
 def _out_of_order(what: str, fragments: Fragments) -> ProtocolError:

@@ -75,6 +75,16 @@ def test_it_is_between_messages_before_after_and_not_within():
     assert assembler.between_messages
 
 
+def test_a_command_set_begins_with_a_fragment_that_holds_nothing():
+    assembler = Assembler()
+    assert assembler.command(fragments(COMMAND, b"")) is None
+    assert not assembler.between_messages
+    other = fragments(COMMAND | LAST, b"COMMAND", on=3)
+    assert out_of_order(assembler, assembler.command, other) == UNEXPECTED
+    assert assembler.command(fragments(COMMAND | LAST, b"COMMAND")) == b"COMMAND"
+    assert assembler.between_messages
+
+
 def test_a_command_set_of_the_maximum_is_read_and_one_byte_more_is_refused():
     assembler = Assembler()
     longest = bytes(COMMAND_SET_MAXIMUM)

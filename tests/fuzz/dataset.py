@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
-from itertools import cycle
 
 import attrs
 
@@ -22,15 +20,12 @@ from relay.wire.dataset import (
     Peek,
 )
 from tests import vectors
+from tests.fuzz.pieces import HEAD, pieces
 from tests.fuzz.plain import Broken, Cursor
-
-HEAD = 5
-"""Bytes in front of the dataset."""
 
 WANTED = 0x00081195
 """Transaction UID."""
 SYNTAXES = (IMPLICIT_LITTLE, vectors.EXPLICIT_LITTLE_ENDIAN, EXPLICIT_BIG, DEFLATED)
-LONGEST_PIECE = 256
 
 SHORT = [
     "AE",
@@ -77,22 +72,13 @@ def check(data: bytes) -> None:
         return
     syntax, raw = SYNTAXES[data[0] % len(SYNTAXES)], data[HEAD:]
     expected = _found(syntax, raw)
-    for pieces in ([raw], list(_pieces(raw, data[1:HEAD]))):
-        assert _peeked(syntax, pieces) == expected
+    for each in ([raw], list(pieces(raw, data[1:HEAD]))):
+        assert _peeked(syntax, each) == expected
 
 
-def _pieces(raw: bytes, lengths: bytes) -> Iterator[bytes]:
-    at = 0
-    for length in cycle(lengths):
-        if at >= len(raw):
-            return
-        yield raw[at : at + (length or LONGEST_PIECE)]
-        at += length or LONGEST_PIECE
-
-
-def _peeked(syntax: str, pieces: list[bytes]) -> bytes | None:
+def _peeked(syntax: str, cut: list[bytes]) -> bytes | None:
     peek = Peek(syntax, WANTED)
-    for piece in pieces:
+    for piece in cut:
         peek.feed(piece)
         assert len(peek._held) <= PEEK_MAXIMUM
         assert len(peek._open) <= 2 * DEEPEST

@@ -88,6 +88,7 @@ FRAMES: dict[str, tuple[int, Frame | Lines]] = {
     "association": (0, PDUS),
     "reader": (5, PDUS),
     "command": (0, ELEMENTS),
+    "messages": (5, PDUS),
     "dataset": (5, ELEMENTS),
     "configuration": (0, LINES),
 }

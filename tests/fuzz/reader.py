@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import cycle, islice
+from itertools import islice
 from typing import Any
 
 import attrs
@@ -20,17 +20,13 @@ from relay.wire.reader import COMMAND, LAST, LATE_MAXIMUM, Fragments, Piece, Rea
 from relay.wire.writer import Writer
 from tests import vectors
 from tests.fuzz import plain
+from tests.fuzz.pieces import HEAD, pieces
 from tests.wire.reading import drained, held
-
-HEAD = 5
-"""Bytes in front of the stream."""
 
 MAXIMA = (6, 7, 8, 16, 64, 300, 16384, 2**32 - 1)
 """Maximum lengths: the byte's three low bits choose one."""
 ESTABLISHED = 8
 """The bit that says that there is an association."""
-
-LONGEST_READ = 256
 
 OTHER_CONTEXT = 201
 SMALLER = (8, 30, 64, 16384)
@@ -102,7 +98,7 @@ def check(data: bytes) -> None:
     limits = plain.Limits(maximum, BODY_MAXIMUM)
     found = plain.stream(raw, limits, LATE_MAXIMUM if is_established else None)
     case = Case(raw, maximum, is_established, _up_to_what_is_refused(found))
-    reads = list(_reads(raw, data[1:HEAD]))
+    reads = list(pieces(raw, data[1:HEAD]))
     errors = set()
     for events, error in (
         _read(case, [raw], Reader),
@@ -123,15 +119,6 @@ def _up_to_what_is_refused(found: plain.Stream) -> plain.Stream:
             except ProtocolError:
                 return plain.Stream(found.units[:index], unit.head, "parameter")
     return found
-
-
-def _reads(raw: bytes, lengths: bytes) -> Iterator[bytes]:
-    at = 0
-    for length in cycle(lengths):
-        if at >= len(raw):
-            return
-        yield raw[at : at + (length or LONGEST_READ)]
-        at += length or LONGEST_READ
 
 
 def _read(case: Case, reads: Sequence[bytes], kind: type[Reader]) -> tuple[list[Any], str | None]:

@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from relay import bindings
+from relay.bridge import messages
 from relay.config import Configuration, ConfigurationError, Mistake, parse
 from relay.wire import (
     command,
@@ -99,6 +100,8 @@ def altered(function, change):
         ("command", command, "_refuse_repeats", lambda data: None),
         ("command", command, "evened", lambda value, padding: value),
         ("command", elements, "group_length", lambda size: elements.GROUP_LENGTH.to_bytes(12)),
+        ("messages", messages.Assembler, "_is_other", lambda self, fragments: False),
+        ("messages", messages.Assembler, "between_messages", True),
         ("dataset", dataset, "DEEPEST", 63),
         ("dataset", dataset, "_NESTING", (b"", b"SQ", b"OB", b"OW")),
         ("dataset", dataset, "_IMPLICIT", dataset._EXPLICIT),
