@@ -11,9 +11,10 @@ from ipaddress import ip_network
 
 from relay import config
 from relay.bridge.ports import Manners
-from relay.config.secret_files import read_passcode
+from relay.config.secret_files import read_passcode, read_secret
 from relay.credentials import USERNAME_AND_PASSCODE
 from relay.downstream.protocol import Limits as Patience
+from relay.journal.identities import Identities, Shown, key_of
 from relay.policy.affinity import AFFINITIES
 from relay.policy.allowing import Allow
 from relay.policy.entry import Gate
@@ -114,6 +115,16 @@ def identity(upstream: config.Upstream) -> UserIdentityRQ | None:
     if its.passcode_file is None:
         return UserIdentityRQ(USERNAME, False, name)
     return UserIdentityRQ(USERNAME_AND_PASSCODE, False, name, read_passcode(its.passcode_file))
+
+
+def identities(log: config.Log, key: bytes) -> Identities:
+    """How UIDs and user names are shown in the log; `key` is for the hash."""
+    return Identities(Shown(log.identities), key)
+
+
+def log_key(log: config.Log) -> bytes | None:
+    """The key for the hash, if the configuration has one. It is read once."""
+    return None if log.key_file is None else key_of(read_secret(log.key_file))
 
 
 def limits(upstream: config.Upstream) -> Limits:

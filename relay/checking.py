@@ -15,6 +15,7 @@ from relay.bindings import allow, directory, pool_rules
 from relay.config import Configuration, Upstream
 from relay.config.mistakes import path_of
 from relay.config.values import LEAST_MEMORY
+from relay.journal.identities import Shown
 from relay.policy.allowing import Allow
 from relay.policy.leasing import Reuse
 from relay.policy.patterns import WILD, may_meet, overlap
@@ -42,6 +43,7 @@ def doubts(configuration: Configuration) -> list[Doubt]:
     its = directory(configuration)
     return [
         *_memory(configuration),
+        *_identities(configuration),
         *_allow_lists(configuration, its),
         *_modalities(configuration, its),
         *_scattering(configuration),
@@ -63,6 +65,13 @@ def _memory(configuration: Configuration) -> Iterator[Doubt]:
             " while there is nothing wrong"
         )
         yield Doubt(path_of(("relay", "max_memory")), what)
+
+
+def _identities(configuration: Configuration) -> Iterator[Doubt]:
+    """A log that leads to patients."""
+    if configuration.log.identities == Shown.PLAIN.value:
+        what = "UIDs and user names are in the log as they are: it has to be kept as patients' data"
+        yield Doubt(path_of(("log", "identities")), what)
 
 
 def _allow_lists(configuration: Configuration, its: Directory) -> Iterator[Doubt]:

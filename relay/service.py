@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from random import Random
@@ -25,6 +26,7 @@ from twisted.python.failure import Failure
 from relay import bindings, config, process
 from relay.bridge.addressing import Registers
 from relay.bridge.exchange import Retention
+from relay.bridge.outcome import Identify
 from relay.bridge.record import Budget
 from relay.bridge.session import Rules
 from relay.credentials import Credentials
@@ -49,6 +51,9 @@ from relay.wire.pdu import ae_field
 
 DAY = 86_400
 """Seconds."""
+
+LOG_KEY_SIZE = 32
+"""Bytes."""
 
 STOPPING_PERIOD = 0.1
 """Seconds between looks at whether all operations have ended."""
@@ -181,11 +186,13 @@ def stopped(port: IListeningPort) -> Deferred[None]:
 @attrs.frozen
 class Shared:
     """What a relay has in common with others, where it is not alone: `by` makes its transports,
-    `moves` are those of all, and of each upstream it has an allowance."""
+    `moves` are those of all, of each upstream it has an allowance, and `identify` shows identities
+    in the log."""
 
     by: Ways
     moves: Moves
     allowances: Mapping[str, Allowance]
+    identify: Identify
 
 
 def relay_service(
@@ -213,6 +220,7 @@ def relay_service(
         directory=bindings.directory(configuration),
         retention=_retention(configuration.failover),
         registers=Registers(shared.moves, transactions),
+        identify=shared.identify,
     )
     reserve = descriptors_reserve(reactor, its)
     front = Front(reactor, by, bank, census, bindings.gate(its), reserve, rules, of_callers)
@@ -230,8 +238,15 @@ def _alone(reactor: Any, configuration: config.Configuration) -> Shared:
     """What there is for a relay that is alone."""
     upstreams = configuration.upstreams.items()
     allowances = {name: Whole(upstream.max_associations) for name, upstream in upstreams}
-    its = configuration.relay
-    return Shared(ways(reactor, its.transport, its.read_size), Moves(), allowances)
+    its, log = configuration.relay, configuration.log
+    by = ways(reactor, its.transport, its.read_size)
+    return Shared(by, Moves(), allowances, bindings.identities(log, log_key(log)))
+
+
+def log_key(log: config.Log) -> bytes:
+    """The key for what stands in the log for identities: where the configuration has none, one of
+    its own for each start, and for all processes of it."""
+    return bindings.log_key(log) or os.urandom(LOG_KEY_SIZE)
 
 
 def _transactions(reactor: Any, commitment: config.Commitment | None) -> Transactions | None:

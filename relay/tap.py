@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from twisted.application.service import IService, MultiService
+from twisted.logger import Logger
 from twisted.python import usage
 
-from relay.config import Configuration, ConfigurationError, load
+from relay.config import Configuration, ConfigurationError, Log, load
 
 
 class Options(usage.Options):
@@ -68,6 +69,7 @@ def makeService(options: Options) -> IService:
         # Since it was checked, a moment ago.
         raise SystemExit(f"relay: TLS: {error}") from None
     read = partial(load, options.path)
+    _say_whose_key(options.configuration.log)
     service = _services(options, options.configuration)
     service.addService(relay)
     expiring = Expiring(reactor, options.configuration)
@@ -75,6 +77,13 @@ def makeService(options: Options) -> IService:
     service.addService(expiring)
     settle()
     return service
+
+
+def _say_whose_key(log: Log) -> None:
+    """Once for each start, for all processes of it."""
+    if log.identities == "hashed" and log.key_file is None:
+        text = "identities are hashed by a key of this start: there is no log.key_file"
+        Logger("relay.tap").info(text, event="random-log-key")
 
 
 def _services(options: Options, configuration: Configuration) -> MultiService:

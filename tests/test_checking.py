@@ -44,6 +44,12 @@ def test_there_is_nothing_doubtful_about_the_least_configuration():
     assert told(BEFORE + routes("")) == []
 
 
+def test_identities_as_they_are_make_the_log_a_matter_of_patients():
+    (found,) = told(BEFORE + routes("") + '[log]\nidentities = "plain"')
+    assert found.startswith("log.identities: UIDs and user names are in the log as they are")
+    assert told(BEFORE + routes("") + '[log]\nidentities = "none"') == []
+
+
 def test_all_that_is_doubtful_is_told_in_order():
     text = """
     [relay]

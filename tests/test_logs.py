@@ -186,8 +186,9 @@ def test_a_logger_of_ones_own_comes_first(tmp_path):
 def run(tmp_path: Path, *options: str) -> subprocess.Popen[str]:
     """A relay of its own, whose upstream is asked at once, and is not there."""
     path = tmp_path / "relay.toml"
+    (tmp_path / "log-key").write_bytes(b"0123456789abcdef")
     probed = GOOD.format(port=0).replace("[pool", "probe_interval = 0.1\n[pool")
-    path.write_text(f'{probed}[log]\nformat = "json"\n')
+    path.write_text(f'{probed}[log]\nformat = "json"\nkey_file = "log-key"\n')
     command = [str(TWISTD), "--pidfile=relay.pid", *options, "relay", "--config", str(path)]
     return subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
 

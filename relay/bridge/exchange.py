@@ -223,6 +223,8 @@ class Exchange:
             assert command.status is not None
             operation.response = delivery
             self.outcome.told(command.status)
+            if command.failed:
+                self.outcome.failed_on(operation.instance)
         else:
             operation.has_pending = True
         if operation.invoker is self.caller:
@@ -329,6 +331,7 @@ class Exchange:
     def give_up(self, operation: Operation) -> None:
         """No upstream performs the operation, and no status is true, or wanted."""
         self.outcome.failed += 1
+        self.outcome.failed_on(operation.instance)
         self.abort(AbortReason.NOT_SPECIFIED, "an upstream failed")
 
     def refuse(self, operation: Operation, status: Status) -> None:
@@ -337,6 +340,7 @@ class Exchange:
             return
         self.outcome.failed += 1
         self.outcome.told(status)
+        self.outcome.failed_on(operation.instance)
         operation.is_refused = True
         operation.end()
         invoker = operation.invoker

@@ -16,7 +16,13 @@ from relay.bridge.ports import Timer
 from relay.policy.failover import Choice, Failure
 from relay.policy.leasing import CONCURRENT
 from relay.wire.command import CommandSet
-from relay.wire.elements import MESSAGE_ID_BEING_RESPONDED_TO, replaced
+from relay.wire.elements import (
+    AFFECTED_SOP_INSTANCE,
+    MESSAGE_ID_BEING_RESPONDED_TO,
+    REQUESTED_SOP_INSTANCE,
+    replaced,
+    value,
+)
 from relay.wire.negotiation import Context
 
 if TYPE_CHECKING:
@@ -76,6 +82,12 @@ class Operation:
     def field(self) -> int:
         """Command field of the request."""
         return self.command.field
+
+    @property
+    def instance(self) -> bytes:
+        """SOP Instance UID of the request, as it came; empty where it has none."""
+        affected = value(self.command_set, AFFECTED_SOP_INSTANCE)
+        return affected or value(self.command_set, REQUESTED_SOP_INSTANCE) or b""
 
     @property
     def performed_id(self) -> int | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from enum import Enum
+from typing import TypeAlias
 
 import attrs
 
@@ -15,6 +17,18 @@ MOST_STATUSES = 16
 
 OTHER_STATUSES = 0xFFFF
 """Where those are counted that were too many: no service has this one (PS3.7 Annex C)."""
+
+
+MOST_OBJECTS = 4
+"""Objects that one crossing may name in the log."""
+
+Identify: TypeAlias = Callable[[bytes], str | None]
+"""What stands in the log for a UID or a user's name, as it came; None: nothing."""
+
+
+def unnamed(identity: bytes) -> str | None:
+    """Names nobody."""
+    return None
 
 
 class End(Enum):
@@ -38,7 +52,8 @@ class Outcome:
     from (`up`) and to (`down`) the caller. `resent` counts how often an operation was sent again
     after an upstream had failed, `ambiguous` how often that one may have performed it all the same.
     `odd` counts datasets of odd length, which no DICOM encoding has. `notes` say why operations
-    failed for which there was nobody.
+    failed for which there was nobody. `user` and `objects`, those whose operations failed, are as
+    `identify` shows them.
     """
 
     calling: str = ""
@@ -55,11 +70,25 @@ class Outcome:
     end: End | None = None
     why: str = ""
     notes: dict[str, None] = attrs.field(factory=dict)
+    user: str | None = None
+    objects: dict[str, None] = attrs.field(factory=dict)
+    identify: Identify = attrs.field(default=unnamed, repr=False)
 
     def note(self, why: str) -> None:
         """Note why an operation failed; so many reasons, and each once."""
         if len(self.notes) < MOST_NOTES:
             self.notes[why] = None
+
+    def shown(self, user: bytes) -> None:
+        """Note whose name was shown."""
+        self.user = self.identify(user)
+
+    def failed_on(self, instance: bytes) -> None:
+        """Note which object's operation failed, by its SOP Instance UID; so many, and each once."""
+        if instance and len(self.objects) < MOST_OBJECTS:
+            name = self.identify(instance)
+            if name is not None:
+                self.objects[name] = None
 
     def told(self, status: int) -> None:
         """Count a status that somebody was told."""

@@ -22,7 +22,7 @@ from relay.bridge.forwarding import Forwarding
 from relay.bridge.leg import Leg
 from relay.bridge.legs import Legs
 from relay.bridge.negotiating import Agreed, Negotiation
-from relay.bridge.outcome import End, Outcome
+from relay.bridge.outcome import End, Identify, Outcome, unnamed
 from relay.bridge.party import Party
 from relay.bridge.ports import (
     Asked,
@@ -57,6 +57,7 @@ class Rules:
     one. `registers` are those of all listeners together. With `identities` a caller has to show who
     its user is, and that is not passed on. `bounds` are what a caller may say. `allow` says who may
     come in at all.
+    `identify` gives what the log may say of UIDs and user names.
     """
 
     directory: Directory
@@ -68,6 +69,7 @@ class Rules:
     identities: Identities | None = None
     bounds: Bounds = BOUNDS
     allow: Allow = attrs.field(factory=Allow)
+    identify: Identify = unnamed
 
 
 @attrs.define(eq=False)
@@ -94,6 +96,7 @@ class Session:
 
     def __attrs_post_init__(self) -> None:
         self.party = Party.of(self.downstream, self.downstream, {}, self.rules.bounds)
+        self.outcome.identify = self.rules.identify
 
     @property
     def is_idle(self) -> bool:
@@ -111,6 +114,9 @@ class Session:
         """Judge the request, plan its contexts' ways, and have their pools answer."""
         self._request = request
         self.outcome.calling, self.outcome.called = request.calling, request.called
+        identity = request.user_information.user_identity
+        if identity is not None and identity.username is not None:
+            self.outcome.shown(identity.username)
         who = self._who = Caller.of(request, self.downstream.origin)
         obstacle = self.rules.allow.obstacle(who)
         unlisted, crowded = refusal(obstacle), self.rules.enter(request.calling)

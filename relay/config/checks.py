@@ -21,7 +21,7 @@ from twisted.internet.protocol import Factory
 from .mistakes import Unexpected, describe, quoted
 from .model import Outside
 from .revocations import read_revocations
-from .secret_files import read_passcode, read_users
+from .secret_files import read_passcode, read_secret, read_users
 
 _KINDS = {"tcp", "tcp6", "unix", "systemd"}
 _SQLITE = b"SQLite format 3\0"
@@ -34,6 +34,7 @@ EXPECTED: Mapping[Outside, str] = {
     Outside.FOLDER: "a folder that the relay may write to",
     Outside.USERS: "a file of users and bcrypt hashes, as htpasswd -B makes it",
     Outside.PASSCODE: "a file whose first line is a passcode",
+    Outside.SECRET: "a file with a secret of 16 bytes or more, such as openssl rand -hex 32 prints",
     Outside.DATABASE: "an SQLite database that the relay may write to, or a name for a new one",
 }
 
@@ -97,6 +98,7 @@ def _load_authorities(path: Path) -> None:
 _SECRETS: Mapping[Outside, Callable[[Path], object]] = {
     Outside.USERS: read_users,
     Outside.PASSCODE: read_passcode,
+    Outside.SECRET: read_secret,
 }
 _LOADERS: Mapping[Outside, Callable[[Path], object]] = {
     Outside.CERTIFICATE: _load_chain,

@@ -43,6 +43,7 @@ class Outside(Enum):
     DATABASE = auto()
     USERS = auto()
     PASSCODE = auto()
+    SECRET = auto()
 
 
 @attrs.frozen
@@ -100,9 +101,13 @@ class Log:
     """How the log is written: as text, or as lines of JSON (relay.logs).
 
     So many lines may one source address cause, and one upstream (relay.policy.lines).
+    `identities` says how UIDs and user names are shown (relay.journal.identities): as a hash, whose
+    key is the secret in `key_file`, or one of each start's own.
     """
 
     format: str = attrs.field(default="text", validator=values.log_format)
+    identities: str = attrs.field(default="hashed", validator=values.log_identities)
+    key_file: Annotated[Path, Outside.SECRET] | None = None
     lines_at_once: int = attrs.field(default=60, validator=values.lines)
     lines_per_second: float = attrs.field(default=1.0, validator=values.line_rate)
 

@@ -1,4 +1,4 @@
-"""Files with secrets: users that may call, and the passcode that the relay shows."""
+"""Files with secrets: users that may call, the passcode that the relay shows, the log's key."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ _HASH = re.compile(rb"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
 LONGEST_PASSCODE = 1024
 """Bytes: more than anybody has, and no more than there is room for beside what a caller proposes
 (wire/negotiation.py)."""
+
+SHORTEST_SECRET = 16
+"""Bytes of a secret that is to be a key."""
 
 
 def read_users(path: Path) -> Mapping[bytes, bytes]:
@@ -36,3 +39,12 @@ def read_passcode(path: Path) -> bytes:
     if not lines or not 0 < len(lines[0]) <= LONGEST_PASSCODE:
         raise Unexpected("no passcode", f"a first line of 1 to {LONGEST_PASSCODE} bytes")
     return lines[0]
+
+
+def read_secret(path: Path) -> bytes:
+    """All of it, without the space around it. OSError, or `Unexpected`."""
+    secret = path.read_bytes().strip()
+    if len(secret) < SHORTEST_SECRET:
+        expected = f"{SHORTEST_SECRET} bytes or more, such as openssl rand -hex 32 prints"
+        raise Unexpected(f"{len(secret)} bytes", expected)
+    return secret

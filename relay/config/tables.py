@@ -25,6 +25,7 @@ from .model import (
     Configuration,
     Failover,
     Listener,
+    Log,
     Outside,
     Pool,
     RelaySection,
@@ -59,6 +60,8 @@ def together(kind: type, table: Table, folder: Path) -> Iterator[Unexpected]:
         yield from around_allow(table)
     elif kind is Allow:
         yield from of_allow(table)
+    elif kind is Log:
+        yield from _key_without_hash(table)
     elif kind is Upstream:
         yield from _warm_ones_rest(table)
     elif kind is Pool:
@@ -94,6 +97,14 @@ def _workers_by_sockets(table: Table) -> Iterator[Unexpected]:
     if workers and table.get("transport") == "twisted":
         found = f'"twisted" where workers is {workers}'
         yield Unexpected(found, '"socket", or workers = 0', below=("transport",))
+
+
+def _key_without_hash(table: Table) -> Iterator[Unexpected]:
+    """A key is for the hash: whoever gives one wants identities hashed."""
+    identities = table.get("identities", attrs.fields(Log).identities.default)
+    if "key_file" in table and identities in ("none", "plain"):
+        found = f'key_file where identities is "{identities}"'
+        yield Unexpected(found, 'identities = "hashed", or no key_file', below=("key_file",))
 
 
 def _warm_ones_rest(table: Table) -> Iterator[Unexpected]:

@@ -138,6 +138,7 @@ line_rate = Check(
 )
 
 log_format = OneOf(("json", "text"))
+log_identities = OneOf(("hashed", "none", "plain"))
 transport = OneOf(("socket", "twisted"))
 tls_profile = OneOf(("bcp195", "bcp195-modified"))
 revocations = Check(

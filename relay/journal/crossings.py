@@ -32,7 +32,8 @@ class Crossing:
     def words(self) -> str:
         """In words, in one line: what the peers have chosen is quoted, and escaped."""
         its = self.outcome
-        who = f"{its.calling!r} at {self.peer} called {its.called!r}"
+        user = "" if its.user is None else f" for user {its.user}"
+        who = f"{its.calling!r} at {self.peer} called {its.called!r}{user}"
         return f"{who}: {_how(its)}; {_what(its)}; {self.seconds:.1f} s"
 
     def fields(self) -> dict[str, object]:
@@ -45,12 +46,14 @@ class Crossing:
             "listener": self.listener,
             "calling": its.calling,
             "called": its.called,
+            "user": its.user,
             "end": its.end.name.lower(),
             "why": its.why,
             "operations": {_NAMES[field]: count for field, count in its.operations.items()},
             "statuses": {_hex(status): count for status, count in its.statuses.items()},
             "failed": its.failed,
             "reasons": list(its.notes),
+            "objects": list(its.objects),
             "resent": its.resent,
             "ambiguous": its.ambiguous,
             "odd": its.odd,
@@ -85,6 +88,8 @@ def _counts(outcome: Outcome) -> Iterator[str]:
     if outcome.failed:
         why = f" ({'; '.join(outcome.notes)})" if outcome.notes else ""
         yield f"{outcome.failed} failed{why}"
+    if outcome.objects:
+        yield f"with {', '.join(outcome.objects)}"
     if outcome.odd:
         yield f"{outcome.odd} of odd length"
 

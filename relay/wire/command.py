@@ -18,10 +18,12 @@ from enum import IntEnum
 import attrs
 
 from relay.wire.elements import (
+    AFFECTED_SOP_INSTANCE,
     GROUP_LENGTH,
     HEADER,
     MESSAGE_ID,
     MESSAGE_ID_BEING_RESPONDED_TO,
+    REQUESTED_SOP_INSTANCE,
     Buffer,
     encoded,
     evened,
@@ -37,6 +39,8 @@ NO_DATASET = 0x0101  # (0000,0800); any other value says that a dataset follows
 _RESPONSE = 0x8000  # the bit that tells a response's Command Field from its request's
 _CANCEL = 0x0FFF  # a plain int: looking up an enum's member costs where every message passes
 _PENDING = (0xFF00, 0xFF01)
+_FAILURES = frozenset((0x01, 0x02, *range(0xA0, 0xB0), *range(0xC0, 0xD0)))  # upper bytes
+_WARNINGS = (0x0107, 0x0116)
 
 _header = HEADER.unpack_from
 _us = struct.Struct("<H").unpack_from
@@ -48,8 +52,6 @@ _COMMAND_FIELD = 0x0100
 _DATASET_TYPE = 0x0800
 _STATUS = 0x0900
 _ERROR_COMMENT = 0x0902
-_AFFECTED_SOP_INSTANCE = 0x1000
-_REQUESTED_SOP_INSTANCE = 0x1001
 
 _NAMES = {
     GROUP_LENGTH: "Command Group Length",
@@ -61,8 +63,8 @@ _NAMES = {
     _DATASET_TYPE: "Command Data Set Type",
     _STATUS: "Status",
     _ERROR_COMMENT: "Error Comment",
-    _AFFECTED_SOP_INSTANCE: "Affected SOP Instance UID",
-    _REQUESTED_SOP_INSTANCE: "Requested SOP Instance UID",
+    AFFECTED_SOP_INSTANCE: "Affected SOP Instance UID",
+    REQUESTED_SOP_INSTANCE: "Requested SOP Instance UID",
 }
 _NUMBERS = frozenset(
     (_COMMAND_FIELD, MESSAGE_ID, MESSAGE_ID_BEING_RESPONDED_TO, _DATASET_TYPE, _STATUS)
@@ -168,6 +170,12 @@ class CommandSet:
         return self.status in _PENDING
 
     @property
+    def failed(self) -> bool:
+        """Its status is of the type Failure or Refused (PS3.7 Annex C)."""
+        status = self.status
+        return status is not None and status >> 8 in _FAILURES and status not in _WARNINGS
+
+    @property
     def sop_class(self) -> str | None:
         """The affected SOP class, or the requested one (N-GET, N-SET, N-ACTION, N-DELETE)."""
         return self.affected_sop_class or self.requested_sop_class
@@ -251,7 +259,7 @@ def response(request: Buffer, status: int, error_comment: str | None = None) -> 
         _STATUS: status,
     }
     elements |= _echoed(found, _AFFECTED_SOP_CLASS, _REQUESTED_SOP_CLASS)
-    elements |= _echoed(found, _AFFECTED_SOP_INSTANCE, _REQUESTED_SOP_INSTANCE)
+    elements |= _echoed(found, AFFECTED_SOP_INSTANCE, REQUESTED_SOP_INSTANCE)
     if error_comment:
         elements[_ERROR_COMMENT] = _comment(error_comment)
     return encode(elements)

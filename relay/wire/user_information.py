@@ -13,6 +13,8 @@ import attrs
 
 from relay.wire.items import ItemType, count, counted, exactly, item, items, uid
 
+_NAMED = (1, 2)  # user name alone, and with a passcode (PS3.7 D.3.3.7.1)
+
 _UL = Struct(">L")
 _WINDOW = Struct(">HH")
 
@@ -128,6 +130,11 @@ class UserIdentityRQ:
         """The sub-item."""
         head = bytes((self.identity_type, self.positive_response_requested))
         return item(self.kind, head + count(self.primary_field) + count(self.secondary_field))
+
+    @property
+    def username(self) -> bytes | None:
+        """The name of the user; None where another kind of identity is shown."""
+        return self.primary_field if self.identity_type in _NAMED else None
 
     @classmethod
     def decode(cls, body: bytes) -> UserIdentityRQ:

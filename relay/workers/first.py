@@ -23,7 +23,7 @@ from twisted.protocols.amp import CommandLocator
 
 from relay import bindings, config
 from relay.policy.entry import CLOSED, Entry, source_of
-from relay.service import Opening, descriptors_reserve, opened, stopped
+from relay.service import Opening, descriptors_reserve, log_key, opened, stopped
 from relay.sparing import Sparing
 from relay.transport.renewing import rehearse
 from relay.workers import words
@@ -95,6 +95,7 @@ class First(Service):
         self.brokerage = Brokerage(configuration.upstreams, its.workers, self._say)
         self.moves = Postbox(its.workers, reactor, self._say_to_others)
         self.sparing = Sparing(reactor, bindings.line_rate(configuration.log))
+        self._log_key = log_key(configuration.log)
         self.ports: list[Any] = []
         self._numbers = count(1)
         self._waiting: deque[Waiting] = deque()
@@ -218,7 +219,8 @@ class First(Service):
             for name, upstream in self.configuration.upstreams.items()
         }
         configuration = attrs.evolve(self.configuration, upstreams=upstreams)
-        return Setup(number, configuration, self.brokerage.join(number), self.moves.standing())
+        shares, moves = self.brokerage.join(number), self.moves.standing()
+        return Setup(number, configuration, shares, moves, self._log_key)
 
     def locator(self, number: int) -> CommandLocator:
         """Who hears what a worker says."""

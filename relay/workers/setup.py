@@ -21,13 +21,15 @@ class Setup:
 
     The configuration is as it was read, whatever its file says by now, so that all workers have the
     same. `shares` says how many associations with each upstream it may have for a start, `moves`
-    which C-MOVEs there are, and how those are over that are.
+    which C-MOVEs there are, and how those are over that are. `log_key` is for what stands in the
+    log for identities.
     """
 
     number: int
     configuration: Configuration
     shares: Mapping[str, int] = attrs.field(factory=dict)
     moves: Sequence[tuple[Move, How | None]] = ()
+    log_key: bytes = attrs.field(default=b"", repr=False)
 
     def encode(self) -> bytes:
         """As bytes."""

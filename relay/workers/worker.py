@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.protocols.amp import CommandLocator
 
+from relay.bindings import identities
 from relay.service import Shared, relay_service
 from relay.transport.appetite import Appetite
 from relay.transport.tls import Unusable
@@ -47,7 +48,8 @@ class Worker(CommandLocator):
             name: Share(reactor, OfUpstream(self.talk, name), granted)
             for name, granted in setup.shares.items()
         }
-        shared = Shared(self.intake, self.moves, self.shares)
+        identify = identities(setup.configuration.log, setup.log_key)
+        shared = Shared(self.intake, self.moves, self.shares, identify)
         self.service = relay_service(reactor, divided(setup.configuration, setup.number), shared)
         self._is_ending = False
 

@@ -899,6 +899,19 @@ def test_after_a_failure_the_requests_that_were_held_are_served(strict):
     assert strict.since()[3:] == ["caller 3: C-STORE-RSP 1 A700", "lease archive"]
 
 
+def test_objects_of_failures_are_named_whoever_says_that_they_failed(strict):
+    strict.session.outcome.identify = bytes.decode
+    for uid, field in (("1.21", 0x0002), ("1.22", F.C_STORE_RQ), ("1.23", F.C_STORE_RQ)):
+        numbers = {0x0100: field, 0x0110: 1, 0x0800: 0}
+        strict.caller.says(encode({0x0002: CT_IMAGE_STORAGE, 0x1000: uid, **numbers}), "X", on=3)
+        if uid == "1.22":
+            strict.lends().says(reply(F.C_STORE_RQ, status=0xC000), on=3)
+        elif uid == "1.23":
+            strict.bank.lent[0].falls()
+    strict.release()
+    assert list(strict.outcome.objects) == ["1.21", "1.22", "1.23"]
+
+
 def test_failures_are_counted(strict):
     strict.caller.says(STORE, "X", on=3)
     strict.lends().falls()

@@ -10,8 +10,8 @@ from relay.bridge.delivery import Delivery
 from relay.bridge.operation import Operation, Window
 from relay.policy.failover import Choice
 from relay.policy.leasing import CONCURRENT, HOLDS
+from relay.wire.command import NO_DATASET, decode, encode
 from relay.wire.command import CommandField as F
-from relay.wire.command import decode
 from relay.wire.negotiation import Context
 from tests.doubles import Clock, cancel, request, some_party
 from tests.vectors import CT_IMAGE_STORAGE, IMPLICIT_LITTLE_ENDIAN
@@ -50,6 +50,22 @@ def caller():
 def test_an_operation_is_known_by_its_request(caller):
     one = operation(caller, 7)
     assert (one.message_id, one.field) == (7, F.C_STORE_RQ)
+
+
+@pytest.mark.parametrize(
+    ("elements", "uid"),
+    [
+        ({0x1000: "1.2.3"}, b"1.2.3\0"),
+        ({0x1001: "1.2.34"}, b"1.2.34"),
+        ({0x1000: b"", 0x1001: "1.2.34"}, b"1.2.34"),
+        ({}, b""),
+    ],
+)
+def test_an_operation_is_of_an_instance_affected_or_requested(caller, elements, uid):
+    common = {0x0100: F.N_SET_RQ, 0x0110: 1, 0x0800: NO_DATASET}
+    command_set = encode(common | elements)
+    delivery = Delivery(command_set, ended=True, valve=caller.valve)
+    assert Operation(caller, 1, CT, decode(command_set), delivery).instance == uid
 
 
 def test_the_request_leaves_on_the_performers_context(caller):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relay.bridge.outcome import MOST_STATUSES, OTHER_STATUSES, End, Outcome
+from relay.bridge.outcome import MOST_OBJECTS, MOST_STATUSES, OTHER_STATUSES, End, Outcome
 
 
 def test_the_first_cause_of_the_end_counts():
@@ -42,3 +42,26 @@ def test_statuses_are_counted_and_so_many_kinds_of_them():
     assert len(outcome.statuses) == MOST_STATUSES + 1
     assert outcome.statuses[OTHER_STATUSES] == MOST_STATUSES + 2
     assert sum(outcome.statuses.values()) == 3 + 2 * MOST_STATUSES
+
+
+def test_who_and_what_is_named_as_the_log_may_name_it():
+    outcome = Outcome(identify=lambda raw: f"<{len(raw)}>")
+    outcome.shown(b"ann")
+    for uid in (b"1.2", b"1.3", b"", b"1.2.3.4"):
+        outcome.failed_on(uid)
+    assert outcome.user == "<3>"
+    assert list(outcome.objects) == ["<3>", "<7>"]
+
+
+def test_so_many_objects_are_named_and_no_more():
+    outcome = Outcome(identify=bytes.hex)
+    for number in range(2 * MOST_OBJECTS):
+        outcome.failed_on(b"1.%d" % number)
+    assert list(outcome.objects) == [(b"1.%d" % each).hex() for each in range(MOST_OBJECTS)]
+
+
+def test_nobody_is_named_unless_it_is_said_how():
+    outcome = Outcome()
+    outcome.shown(b"ann")
+    outcome.failed_on(b"1.2")
+    assert (outcome.user, outcome.objects) == (None, {})

@@ -80,8 +80,9 @@ def issue_all(text: str, folder: Path) -> None:
 SECRETS = {
     "users": b"ct1:$2b$04$" + b"x" * 53 + b"\n",
     "passcode": b"secret\n",
+    "log-key": b"0123456789abcdef\n",
 }
-"""Files of users and passcodes, as conf/ names them."""
+"""Files of users, passcodes and keys, as conf/ names them."""
 
 
 def _tls_tables(document: dict[str, Any]) -> Iterator[dict[str, Any]]:

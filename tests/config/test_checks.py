@@ -153,9 +153,10 @@ def test_files_with_secrets_are_taken_if_they_hold_them(files):
         (files / name).write_bytes(content)
     checks.file(Outside.USERS, files / "users")
     checks.file(Outside.PASSCODE, files / "passcode")
+    checks.file(Outside.SECRET, files / "log-key")
 
 
-@pytest.mark.parametrize("kind", [Outside.USERS, Outside.PASSCODE])
+@pytest.mark.parametrize("kind", [Outside.USERS, Outside.PASSCODE, Outside.SECRET])
 def test_it_is_said_why_a_file_with_secrets_is_not_taken(files, kind):
     with pytest.raises(Unexpected) as raised:
         checks.file(kind, files / "missing")
@@ -166,12 +167,28 @@ def test_it_is_said_why_a_file_with_secrets_is_not_taken(files, kind):
 
 
 @pytest.mark.parametrize(
-    "kind", [Outside.CERTIFICATE, Outside.KEY, Outside.AUTHORITIES, Outside.USERS, Outside.PASSCODE]
+    "kind",
+    [
+        Outside.CERTIFICATE,
+        Outside.KEY,
+        Outside.AUTHORITIES,
+        Outside.USERS,
+        Outside.PASSCODE,
+        Outside.SECRET,
+    ],
 )
 def test_what_may_never_end_is_not_read(kind):
     with pytest.raises(Unexpected) as raised:
         checks.file(kind, Path(os.devnull))
     assert raised.value.found == f'"{os.devnull}", which cannot be read (not a file on disk)'
+
+
+def test_a_secret_that_can_be_guessed_is_not_taken_and_not_shown(files):
+    (files / "log-key").write_bytes(b"  fifteen bytes..\n ")
+    with pytest.raises(Unexpected) as raised:
+        checks.file(Outside.SECRET, files / "log-key")
+    assert raised.value.found.endswith('log-key": 15 bytes')
+    assert "fifteen" not in f"{raised.value}"
 
 
 def test_a_refused_line_of_users_is_not_shown(files):

@@ -46,6 +46,7 @@ MANUAL = (ROOT / "docs/configuration.md").read_text("utf-8")
 # and its heading in the manual.
 SECTIONS = {
     RelaySection: ("relay", "## `[relay]`"),
+    Log: ("log", "## `[log]`"),
     Listener: ("listener.1", "## `[[listener]]`"),
     ServerTLS: ("listener.1.tls", "### `tls` of a listener"),
     Allow: ("listener.1.allow", "### `allow` of a listener"),
@@ -57,7 +58,6 @@ SECTIONS = {
     AssociationPolicy: ("association_policy.0", "## `[[association_policy]]`"),
     Commitment: ("commitment", "## `[commitment]`"),
     Failover: ("failover", "## `[failover]`"),
-    Log: ("log", "## `[log]`"),
 }
 TABLES = {"tls", "identity", "allow"}
 """Keys whose values are tables with sections of their own."""

@@ -240,8 +240,8 @@ WHERE = {
     ClientTLS: ("upstream.pacs.tls", lambda document: document["upstream"]["pacs"]["tls"]),
     Pool: ("pool.archive", lambda document: document["pool"]["archive"]),
     Route: ("route[0]", lambda document: document["route"][0]),
-    Failover: ("failover", lambda document: document.setdefault("failover", {})),
     Log: ("log", lambda document: document.setdefault("log", {})),
+    Failover: ("failover", lambda document: document.setdefault("failover", {})),
     AssociationPolicy: (
         "association_policy[0]",
         lambda document: document.setdefault("association_policy", [{}])[0],

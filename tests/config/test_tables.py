@@ -14,6 +14,7 @@ from relay.config import (
     Configuration,
     Failover,
     Listener,
+    Log,
     Pool,
     RelaySection,
     Route,
@@ -122,6 +123,22 @@ def test_what_is_wrong_by_itself_is_held_against_no_other_key(wrong):
     assert told(Upstream, {"max_associations": wrong, "max_idle": 9}) == []
     assert told(Upstream, {"eject_shortest": wrong, "eject_longest": 0.5}) == []
     assert told(Failover, {"memory": wrong, "window": 10**9}) == []
+
+
+# --- the log
+
+
+@pytest.mark.parametrize("identities", ["none", "plain"])
+def test_a_key_is_for_the_hash(identities):
+    table = {"key_file": "log-key", "identities": identities}
+    found = f'key_file: key_file where identities is "{identities}"'
+    assert told(Log, table) == [f'{found}, identities = "hashed", or no key_file']
+    assert told(Log, {"identities": identities}) == []
+
+
+@pytest.mark.parametrize("identities", [{}, {"identities": "hashed"}, {"identities": "plian"}])
+def test_with_a_hash_a_key_is_in_its_place(identities):
+    assert told(Log, {"key_file": "log-key"} | identities) == []
 
 
 # --- workers

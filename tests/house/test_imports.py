@@ -46,7 +46,7 @@ ROOMS["tap"] = {*ROOMS, "tap", "demo"}
 ROOMS["demo"] = {*ROOMS, "demo"}
 # Beside the service: for whoever asks about a configuration.
 ROOMS["wording"] = {"wording"}
-ROOMS["checking"] = {"policy", "upstream", "config", "bindings", "checking"}
+ROOMS["checking"] = {"policy", "journal", "upstream", "config", "bindings", "checking"}
 ROOMS["explaining"] = {"", "wire", "policy", "config", "bindings", "wording", "explaining"}
 ROOMS["cli"] = {"config", "tap", "checking", "explaining", "cli"}
 

@@ -28,14 +28,17 @@ def busy() -> Outcome:
     for status in (0, 0, 0xB000, 0xA700, 0):
         outcome.told(status)
     outcome.note("pool archive cannot be reached")
+    outcome.identify = bytes.hex
+    outcome.shown(b"ann")
+    outcome.failed_on(b"1.2")
     return outcome
 
 
 def test_a_crossing_in_words(busy):
     assert crossing(busy).words() == (
-        "'CT1' at 192.0.2.7 called 'RELAY': released; 3 C-STORE, 1 N-EVENT-REPORT, "
+        "'CT1' at 192.0.2.7 called 'RELAY' for user 616e6e: released; 3 C-STORE, 1 N-EVENT-REPORT, "
         "1 answered A700, 1 answered B000, 2 sent again (1 perhaps performed), "
-        "1 failed (pool archive cannot be reached), 3 of odd length; "
+        "1 failed (pool archive cannot be reached), with 312e32, 3 of odd length; "
         "5000 bytes up, 10 down; by b, a; 2.1 s"
     )
 
@@ -47,12 +50,14 @@ def test_a_crossing_in_fields(busy):
         "listener": "tls",
         "calling": "CT1",
         "called": "RELAY",
+        "user": "616e6e",
         "end": "released",
         "why": "",
         "operations": {"C-STORE": 3, "N-EVENT-REPORT": 1},
         "statuses": {"0000": 3, "B000": 1, "A700": 1},
         "failed": 1,
         "reasons": ["pool archive cannot be reached"],
+        "objects": ["312e32"],
         "resent": 2,
         "ambiguous": 1,
         "odd": 3,

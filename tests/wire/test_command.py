@@ -431,6 +431,24 @@ def test_only_ff00_and_ff01_are_pending(status, pending):
     assert decode(encode(STORE_RSP | {0x0900: status})).pending is pending
 
 
+@pytest.mark.parametrize(
+    ("statuses", "failed"),
+    [
+        ((0x0110, 0x0122, 0x0210, 0x0213), True),
+        ((0xA700, 0xA900, 0xAFFF, 0xC000, 0xCFFF), True),
+        ((0x0000, 0x0001, 0x0107, 0x0116, 0xB000, 0xBFFF), False),
+        ((0xFE00, 0xFF00, 0xFF01), False),
+    ],
+    ids=["general", "of a service", "success and warnings", "cancel and pending"],
+)
+def test_a_status_is_a_failure_or_not_as_annex_c_says(statuses, failed):
+    assert {decode(encode(STORE_RSP | {0x0900: each})).failed for each in statuses} == {failed}
+
+
+def test_a_request_has_not_failed():
+    assert decode(encode(STORE_RQ)).failed is False
+
+
 def test_a_request_is_not_pending():
     assert decode(encode(STORE_RQ)).pending is False
 

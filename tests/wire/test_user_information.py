@@ -195,6 +195,12 @@ def test_who_identifies_himself_does_not_show():
     assert not any(word in shown for word in ("someone", "secret", "ticket"))
 
 
+@pytest.mark.parametrize("kind", range(7))
+def test_a_user_has_a_name_where_a_name_is_what_is_shown(kind):
+    username = UserIdentityRQ(kind, False, b"ann", b"secret").username
+    assert username == (b"ann" if kind in (1, 2) else None)
+
+
 def test_a_broken_identity_is_refused_without_being_quoted():
     with pytest.raises(ProtocolError) as refused:
         UserIdentityRQ.decode(octets("02 01 0007 'someone' 0010 'secret'"))

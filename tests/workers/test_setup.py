@@ -21,6 +21,12 @@ def test_a_configuration_arrives_as_it_was_read():
     assert (arrived.number, arrived.shares) == (2, {"pacs": 3})
 
 
+def test_what_stands_for_identities_is_the_same_in_all_logs():
+    sent = Setup(1, parse(configured(), NO_FOLDER), log_key=b"key")
+    assert Setup.decode(sent.encode()).log_key == b"key"
+    assert "key" not in repr(sent).replace("log_key", "").replace("key_file", "")
+
+
 def test_moves_arrive_with_how_they_are_over():
     configuration = parse(configured(), NO_FOLDER)
     sent = Setup(1, configuration, moves=[(MOVE, None), (MOVE, How.LEFT)])
