@@ -56,7 +56,8 @@ class Credentials:
 
     def _failed(self, failure: Failure) -> bool:
         # Of another's words nobody knows whom they name.
-        self.log.error("credentials: {why}", why=type(failure.value).__name__)
+        why = type(failure.value).__name__
+        self.log.error("credentials: {why}", event="credentials_failed", why=why)
         return False
 
 

@@ -80,26 +80,32 @@ class Reloading(Service):
         try:
             found = self.read()
         except ConfigurationError as error:
+            mistakes = [str(each) for each in error.mistakes]
             self.log.error(
-                "the configuration cannot be used, nothing changes:\n{mistakes}", mistakes=error
+                "the configuration cannot be used, nothing changes: {why}",
+                event="configuration_refused",
+                mistakes=mistakes,
+                why="; ".join(mistakes),
             )
             return
         for name in found.upstreams.keys() & self.relay.keepers.keys():
             self._drain(name, found.upstreams[name].drain)
         if _but_for_drain(found) != _but_for_drain(self.configuration):
-            self.log.warn("of the configuration only `drain` is taken over without a restart")
+            text = "of the configuration only `drain` is taken over without a restart"
+            self.log.warn(text, event="restart_needed")
         self._renew_tls()
 
     def _renew_tls(self) -> None:
         try:
             count = self.relay.renew_tls()
         except Unusable as error:
-            self.log.error("TLS stays as it is: {why}", why=error)
+            self.log.error("TLS stays as it is: {why}", event="tls_kept", why=str(error))
         else:
             if count:
                 self.log.info(
                     "TLS: files are read again, for new connections of {count} listeners and"
                     " upstreams",
+                    event="tls_renewed",
                     count=count,
                 )
                 self.renewed()
@@ -110,10 +116,13 @@ class Reloading(Service):
             return
         if wanted:
             keeper.drain()
-            self.log.info("upstream {name} is being taken out", name=name)
+            self._say("upstream {upstream} is being taken out", "upstream_draining", name)
         else:
             keeper.resume()
-            self.log.info("upstream {name} is in use again", name=name)
+            self._say("upstream {upstream} is in use again", "upstream_resumed", name)
+
+    def _say(self, text: str, event: str, upstream: str) -> None:
+        self.log.info(text, event=event, upstream=upstream)
 
 
 def _but_for_drain(configuration: Configuration) -> Configuration:

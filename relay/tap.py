@@ -83,17 +83,17 @@ def _say_whose_key(log: Log) -> None:
     """Once for each start, for all processes of it."""
     if log.identities == "hashed" and log.key_file is None:
         text = "identities are hashed by a key of this start: there is no log.key_file"
-        Logger("relay.tap").info(text, event="random-log-key")
+        Logger("relay.tap").info(text, event="random_log_key")
 
 
 def _services(options: Options, configuration: Configuration) -> MultiService:
-    """For all that there is: with twistd's own log, or as the configuration wants it."""
+    """For all that there is, with a log as the configuration wants it, or whoever runs twistd."""
     twistd: Mapping[str, Any] = options.parent or {}
-    if configuration.log.format == "text" or twistd.get("logger"):
+    if twistd.get("logger"):
         return MultiService()
-    from relay.logs import Logged, observer
+    from relay.logs import FORMS, Logged, observer
 
-    return Logged(partial(observer, twistd))
+    return Logged(partial(observer, FORMS[configuration.log.format], twistd))
 
 
 def _relay(reactor: Any, configuration: Configuration) -> Any:

@@ -79,7 +79,8 @@ class _Call(Generic[T]):
         error = failure.value
         of_use = isinstance(error, sqlite3.Error | OSError)
         why = str(error) if of_use else type(error).__name__
-        self.log.error("storage commitment: the database cannot be used: {why}", why=why)
+        text = "storage commitment: the database cannot be used: {why}"
+        self.log.error(text, event="commitment_lost", why=why)
         return self.otherwise
 
     def answer(self, result: T) -> None:

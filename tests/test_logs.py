@@ -10,6 +10,7 @@ import sys
 import syslog
 import time
 from collections.abc import Callable
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 
 from relay import logs
-from relay.logs import Logged, ToSyslog, as_json, observer
+from relay.logs import Logged, ToSyslog, as_json, as_text, observer
 from relay.tap import makeService
 from tests.test_tap import GOOD, TWISTD, parsed
 
@@ -105,37 +106,62 @@ def test_an_event_of_a_worker_is_told_as_one_of_the_first_process():
     assert read(there) == read(failed)
 
 
+# text
+
+
+def test_an_event_in_text_is_its_time_who_says_it_and_its_words():
+    said = as_text(event("{peer} left", peer="::1"))
+    assert said is not None
+    when, who, words = said.split(" ", 2)
+    assert datetime.fromisoformat(when).timestamp() == 1_800_000_000
+    assert (who, words) == ("[relay.x#warn]", "::1 left")
+    assert as_text(event("")) is None
+
+
+@pytest.mark.parametrize("form", [as_text, as_json])
+def test_whatever_an_event_holds_it_is_one_line_of_bounded_length(form):
+    for what in ("a\r\nb\x1b[2J\u2028", "x" * 100_000):
+        said = form(event("{what}", what=what, log_failure=broken()))
+        assert said is not None and said.isprintable()
+        assert len(said) < 10_000
+
+
+def test_in_text_too_what_broke_is_told_without_its_words():
+    old = event("{log_text}", "log_legacy", log_text="Traceback: JANE^DOE", isError=1)
+    for given in (event("no"), {**old, "why": None}):
+        said = as_text({**given, "log_failure": broken()})
+        assert said is not None
+        assert " ValueError Traceback (most recent call last): test_logs.py:" in said
+        assert "JANE" not in said
+
+
 # where the lines go
-
-
-def written(to: Any, given: dict[str, Any]) -> None:
-    to(given)
 
 
 def test_without_a_daemon_they_go_to_standard_output(monkeypatch):
     out = StringIO()
     monkeypatch.setattr(sys, "stdout", out)
     for twistd in ({"nodaemon": 1}, {"nodaemon": 1, "logfile": "-"}):
-        written(observer(twistd), event("so"))
+        observer(as_json, twistd)(event("so"))
     first, second = out.getvalue().splitlines()
     assert first == second == as_json(event("so"))
-    written(observer({"nodaemon": 1}), event(""))
+    observer(as_json, {"nodaemon": 1})(event(""))
     assert len(out.getvalue().splitlines()) == 2
 
 
 def test_a_daemon_has_no_standard_output():
     with pytest.raises(SystemExit, match="daemon"):
-        observer({"logfile": "-"})
+        observer(as_json, {"logfile": "-"})
 
 
 @pytest.mark.parametrize("twistd", [{}, {"logfile": "relay.log", "nodaemon": 1}])
 def test_they_go_to_a_file(twistd, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(signal, "getsignal", lambda number: True)
-    written(observer(twistd), event("so"))
+    observer(as_text, twistd)(event("so"))
     (file,) = tmp_path.iterdir()
     assert file.name == twistd.get("logfile", "twistd.log")
-    assert file.read_text() == f"{as_json(event('so'))}\n"
+    assert file.read_text() == f"{as_text(event('so'))}\n"
 
 
 def test_the_file_is_turned_over_by_a_signal(tmp_path, monkeypatch):
@@ -144,7 +170,7 @@ def test_the_file_is_turned_over_by_a_signal(tmp_path, monkeypatch):
     monkeypatch.setattr(signal, "getsignal", lambda number: None)
     monkeypatch.setattr(signal, "signal", handlers.__setitem__)
     monkeypatch.setattr(logs, "_turn_over", turned.append)
-    made = observer({"logfile": str(tmp_path / "relay.log")})
+    made = observer(as_json, {"logfile": str(tmp_path / "relay.log")})
     assert isinstance(made, FileLogObserver)
     handlers[signal.SIGUSR1](signal.SIGUSR1, None)
     assert [file.path for file in turned] == [str(tmp_path / "relay.log")]
@@ -153,10 +179,10 @@ def test_the_file_is_turned_over_by_a_signal(tmp_path, monkeypatch):
 def test_they_go_to_syslog_with_a_priority(monkeypatch):
     opened: list[str] = []
     monkeypatch.setattr(syslog, "openlog", lambda prefix, *_: opened.append(prefix))
-    assert isinstance(observer({"syslog": 1, "prefix": "dicom"}), ToSyslog)
+    assert isinstance(observer(as_json, {"syslog": 1, "prefix": "dicom"}), ToSyslog)
     assert opened == ["dicom"]
     said: list[tuple[int, str]] = []
-    to = ToSyslog(lambda *each: said.append(each))
+    to = ToSyslog(as_json, lambda *each: said.append(each))
     to(event("so"))
     to(event(""))
     assert said == [(syslog.LOG_WARNING, as_json(event("so")))]
@@ -166,7 +192,7 @@ def test_they_go_to_syslog_with_a_priority(monkeypatch):
 
 
 def test_the_application_has_the_observer_once_its_services_are_in_it():
-    made = ToSyslog()
+    made = ToSyslog(as_json)
     services = Logged(lambda: made)
     application: Any = Application("relay")
     services.addService(Service())
@@ -179,6 +205,8 @@ def test_a_logger_of_ones_own_comes_first(tmp_path):
     path.write_text(f'{GOOD.format(port=0)}[log]\nformat = "json"\n')
     options: Any = parsed("--config", str(path))
     assert isinstance(makeService(options), Logged)
+    path.write_text(GOOD.format(port=0))
+    assert isinstance(makeService(parsed("--config", str(path))), Logged)
     options.parent = {"logger": print}
     assert not isinstance(makeService(options), Logged)
 

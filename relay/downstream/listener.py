@@ -63,7 +63,8 @@ class Listener(Factory):
         peer = host or "local"
         if entry in CLOSED:
             if self._allows(peer):
-                self.log.info("{peer}: closed: {why}", peer=peer, why=CLOSED[entry])
+                its = {"event": "turned_away", "peer": peer, "why": CLOSED[entry]}
+                self.log.info("{peer}: closed: {why}", **its)
             return None
         gone = partial(self._gone, host)
         association = DownstreamAssociation(

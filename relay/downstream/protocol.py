@@ -8,12 +8,13 @@ stall of one that does not read, and the idle time-out where the listener has on
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IReactorTime
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -98,7 +99,7 @@ class DownstreamAssociation(AssociationProtocol):
         self._open()
 
     def _too_slow(self) -> None:
-        self._say("no TLS handshake in time")
+        self._say("no TLS handshake in time", "handshake_timeout")
         self.drop()
 
     def _open(self) -> None:
@@ -126,15 +127,16 @@ class DownstreamAssociation(AssociationProtocol):
     def _log_stranger(self, reason: Failure) -> None:
         """A connection without a request: worth a line when something was said on it."""
         if self.layer.error is not None:
-            self._say(f"not an association: {self.layer.error}")
+            self._say(f"not an association: {self.layer.error}", "stranger")
         elif reason.check(ConnectionClosed) is None:
-            self._say(describe(reason))
-        elif self._sparing.allows(self._source, is_debugging=True):
-            self.log.debug("{peer}: connected and left", peer=self.peer)
+            self._say(describe(reason), "stranger")
+        else:
+            self._say("connected and left", "left", LogLevel.debug)
 
-    def _say(self, why: str) -> None:
-        if self._sparing.allows(self._source):
-            self.log.info("{peer}: {why}", peer=self.peer, why=why)
+    def _say(self, why: str, event: str, level: Any = LogLevel.info) -> None:
+        if self._sparing.allows(self._source, level is LogLevel.debug):
+            its = {"event": event, "peer": self.peer, "listener": self.listener}
+            self.log.emit(level, "{peer}: {why}", **its, why=why)
 
     @property
     def _source(self) -> str:

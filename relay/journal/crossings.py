@@ -32,8 +32,7 @@ class Crossing:
     def words(self) -> str:
         """In words, in one line: what the peers have chosen is quoted, and escaped."""
         its = self.outcome
-        user = "" if its.user is None else f" for user {its.user}"
-        who = f"{its.calling!r} at {self.peer} called {its.called!r}{user}"
+        who = f"{its.calling!r} at {self.peer} called {its.called!r}"
         return f"{who}: {_how(its)}; {_what(its)}; {self.seconds:.1f} s"
 
     def fields(self) -> dict[str, object]:
@@ -75,7 +74,8 @@ def _what(outcome: Outcome) -> str:
     """What crossed, and by which upstreams."""
     size = f"{outcome.bytes_up} bytes up, {outcome.bytes_down} down"
     by = f"by {', '.join(outcome.upstreams)}" if outcome.upstreams else "no upstream"
-    return f"{', '.join(_counts(outcome)) or 'nothing'}; {size}; {by}"
+    user = "" if outcome.user is None else f" for user {outcome.user}"
+    return f"{', '.join(_counts(outcome)) or 'nothing'}; {size}; {by}{user}"
 
 
 def _counts(outcome: Outcome) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""An event as a line of JSON: keys that never change their meaning first, then the event's own.
+"""An event as a line of text, or of JSON: what every line has first, then the event's own fields.
 
     time        when, ISO 8601, UTC, with milliseconds
     level       debug, info, warn, error, critical
@@ -27,7 +27,7 @@ LONGEST_MESSAGE = 4000
 MOST_FRAMES = 50
 """Of a traceback, the innermost."""
 
-_RESERVED = frozenset({"time", "level", "namespace", "message", "error", "traceback"})
+_RESERVED = frozenset({"line", "time", "level", "namespace", "message", "error", "traceback"})
 
 
 @attrs.frozen
@@ -69,3 +69,14 @@ def line(
         found["traceback"] = [printable(each) for each in broken.frames[-MOST_FRAMES:]]
     # Nothing but ASCII comes out, whatever the encoding of what it is written to.
     return json.dumps(found, separators=(",", ":"), allow_nan=False)
+
+
+def sentence(who: str, message: str, broken: Broken | None = None) -> str:
+    """An event in one line of text, without its time and its end."""
+    said = f"[{printable(who)}] {printable(message, LONGEST_MESSAGE)}"
+    if broken is None:
+        return said
+    frames = ", ".join(broken.frames[-MOST_FRAMES:])
+    return f"{said} {printable(broken.error)} Traceback (most recent call last): " + printable(
+        frames, LONGEST_MESSAGE
+    )

@@ -81,7 +81,7 @@ class Condition:
         self.is_in_doubt = False
         if self.is_out:
             self.health.returned(self._now)
-            self._say_state(LogLevel.info, "upstream {name} is back")
+            self._say_state(LogLevel.info, "back", "upstream {upstream} is back")
 
     def answered(self, status: int, seconds: float) -> bool:
         """It has performed an operation; whether anything is different now."""
@@ -104,15 +104,15 @@ class Condition:
         if self.health.failed(self._now):
             self._is_out_now(why)
         else:
-            self._say(LogLevel.debug if self.is_out else LogLevel.warn, why)
+            self._say(LogLevel.debug if self.is_out else LogLevel.warn, "failed", why)
 
     def aborted(self, why: str) -> None:
         """An association was aborted in use, and not for any fault of its own."""
-        self._say(LogLevel.warn, why)
+        self._say(LogLevel.warn, "aborted", why)
 
     def stale(self, why: str) -> None:
         """An association was lost while it rested, which is nobody's fault."""
-        self._say(LogLevel.debug, f"{why} while it rested")
+        self._say(LogLevel.debug, "stale", f"{why} while it rested")
 
     def not_opened(self, why: Unreachable | NotAccepted, is_probe: bool) -> None:
         """No association could be opened, be it that the upstream rejected it."""
@@ -142,7 +142,7 @@ class Condition:
         if self.health.unreachable(self._now):
             self._is_out_now(why)
         else:
-            self._say(LogLevel.debug, why)
+            self._say(LogLevel.debug, "unreachable", why)
 
     def _rejected(self, why: NotAccepted) -> None:
         """It rejected an association: that is an answer, and no fault of its own."""
@@ -153,7 +153,7 @@ class Condition:
     def _refused(self, text: str) -> None:
         level = LogLevel.debug if text == self._said else LogLevel.warn
         self._said, self.is_in_doubt = text, False
-        self._say(level, text)
+        self._say(level, "refused", text)
 
     def congested(self, why: Exception, living: int) -> None:
         """One more association than those `living` was too many."""
@@ -164,14 +164,14 @@ class Condition:
         most = self.room.maximum
         level = LogLevel.info if most < self._least_said else LogLevel.debug
         self._least_said = min(most, self._least_said)
-        text = "upstream {name} bears {most} associations for now: {why}"
-        self._say(level, str(why), text, most=most)
+        text = "upstream {upstream} bears {most} associations for now: {why}"
+        self._say(level, "congested", str(why), text, most=most)
 
     def crowded(self, why: Unreachable) -> None:
         """Somebody could not wait for an association any longer."""
         level = LogLevel.debug if self._is_crowded else LogLevel.warn
         self._is_crowded = True
-        self._say(level, str(why))
+        self._say(level, "crowded", str(why))
 
     def not_crowded(self) -> None:
         """Nobody waits any more."""
@@ -184,16 +184,18 @@ class Condition:
             self.proved()
 
     def _is_out_now(self, why: str) -> None:
-        self._say_state(LogLevel.warn, "upstream {name} is out: {why}", why=why)
+        self._say_state(LogLevel.warn, "out", "upstream {upstream} is out: {why}", why=why)
 
     # in the log
 
     def _say(
-        self, level: Any, why: str, text: str = "upstream {name}: {why}", **more: object
+        self, level: Any, what: str, why: str, text: str = "upstream {upstream}: {why}", **more: Any
     ) -> None:
         if self.sparing.allows(f"upstream {self.name}", level is LogLevel.debug):
-            self.log.emit(level, text, name=self.name, why=why, **more)
+            its = {"event": f"upstream_{what}", "upstream": self.name}
+            self.log.emit(level, text, **its, why=why, **more)
 
-    def _say_state(self, level: Any, text: str, **more: object) -> None:
+    def _say_state(self, level: Any, what: str, text: str, **more: object) -> None:
         if self.sparing.allows(f"upstream {self.name} going out and coming back"):
-            self.log.emit(level, text, name=self.name, **more)
+            its = {"event": f"upstream_{what}", "upstream": self.name}
+            self.log.emit(level, text, **its, **more)

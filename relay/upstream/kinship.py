@@ -45,4 +45,5 @@ class Kinship:
             "pool {pool}: upstreams {one} and {other} do not seem to be one archive; balance = "
             '"{balance}" scatters studies over both. Use "primary-backup" or "hash"'
         )
-        self.log.warn(text, pool=self.pool, one=one, other=other, balance=self.balance)
+        its = {"event": "pool_scattered", "pool": self.pool, "balance": self.balance}
+        self.log.warn(text, **its, one=one, other=other)

@@ -34,7 +34,8 @@ def main(reactor_module: str) -> None:
         begin(reactor, setup, WORDS, SOCKETS)
     except (OSError, Unusable) as error:
         # Most often a key that only the user can read that twistd was started as.
-        Logger("relay.workers").error("cannot start: {why}", why=str(error))
+        its = {"event": "worker_cannot_start", "why": str(error)}
+        Logger("relay.workers").error("cannot start: {why}", **its)
         raise SystemExit(1) from None
     settle()
     # The worker has handlers of its own.

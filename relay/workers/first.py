@@ -158,7 +158,8 @@ class First(Service):
         entry = self.guests.gate.enter(host, now, is_secure, self.allows[door])
         if entry in CLOSED:
             if self.sparing.allows(source_of(host) or "local"):
-                self.log.info("{peer}: closed: {why}", peer=host or "local", why=CLOSED[entry])
+                its = {"event": "turned_away", "peer": host or "local", "why": CLOSED[entry]}
+                self.log.info("{peer}: closed: {why}", **its)
             connection.close()
             return
         self._waiting.append(Waiting(connection, door, host, port, entry))
@@ -236,7 +237,7 @@ class First(Service):
     def opens(self, number: int) -> None:
         """A worker may be handed callers."""
         if self.minders[number].is_ready():
-            self.log.info("worker {number} is ready", number=number)
+            self.log.info("worker {worker} is ready", event="worker_ready", worker=number)
             self.guests.opens(number)
             self._hand_on()
 

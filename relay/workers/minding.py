@@ -139,7 +139,7 @@ class Minder:
     def _spawn(self, ends: Mapping[int, int]) -> None:
         setup = self.overseer.setup(self.number).encode()
         standard = {SETUP: "w", STDOUT: "r", STDERR: "r"}
-        its = _Process(Teller(f"worker {self.number}"), self._ended)
+        its = _Process(Teller(self.number), self._ended)
         run, environment = self._how
         self._process = self.reactor.spawnProcess(
             its, run[0], run, environment, childFDs={**standard, **ends}
@@ -184,7 +184,8 @@ class Minder:
             self.overseer.lost(self.number)
 
     def _kill(self) -> None:
-        self.log.warn("worker {number} does not end, and is killed", number=self.number)
+        text = "worker {worker} does not end, and is killed"
+        self.log.warn(text, event="worker_killed", worker=self.number)
         self._signal("KILL")
 
     def _signal(self, name: str) -> None:
@@ -214,8 +215,9 @@ class Minder:
         lived = self.reactor.seconds() - self._since
         doubled = 2 * self._pause if lived < LONG_ENOUGH else 0.0
         self._pause = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, doubled))
-        text = "worker {number} {how}; the next one starts in {pause:g} s"
-        self.log.warn(text, number=self.number, how=how, pause=self._pause)
+        text = "worker {worker} {why}; the next one starts in {pause:g} s"
+        its = {"event": "worker_ended", "worker": self.number, "why": how}
+        self.log.warn(text, **its, pause=self._pause)
         self._timer = self.reactor.callLater(self._pause, self.start)
 
     def _stop_timer(self) -> None:

@@ -124,7 +124,8 @@ class Taker(FileDescriptor):
     def _take(self, data: bytes, descriptors: list[int]) -> None:
         connection = socket.socket(fileno=descriptors[0]) if descriptors else None
         if connection is None:
-            self.log.error("a caller is lost: this process has too many files open")
+            text = "a caller is lost: this process has too many files open"
+            self.log.error(text, event="caller_lost")
         try:
             self.taken(connection, Particulars.decode(data))
         except Exception:

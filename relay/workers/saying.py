@@ -51,9 +51,12 @@ class OfMoves:
         answer = self.talk.say(words.Begin, move=encode(move))
         assert answer is not None
         answer.addTimeout(ANSWER_TIMEOUT, self.reactor)
-        answer.addErrback(lambda failure: self.log.warn("a move leaves that not all know of"))
+        answer.addErrback(lambda failure: self._not_told())
         answer.addCallback(lambda _: then())
         answer.addErrback(lambda failure: self.log.failure("a move could not leave", failure))
+
+    def _not_told(self) -> None:
+        self.log.warn("a move leaves that not all know of", event="move_unknown")
 
     def over(self, move: Move, how: How) -> None:
         """A move is over."""

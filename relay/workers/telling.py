@@ -38,11 +38,11 @@ class Writer:
 
 @attrs.define(eq=False)
 class Teller:
-    """Tells what comes from a worker, as `who`: events, and what else it says."""
+    """Tells what comes from the worker of that number: events, and what else it says."""
 
     log = Logger()
 
-    who: str
+    worker: int
     publish: Callable[[Any], None] = globalLogPublisher
     _unfinished: dict[int, bytes] = attrs.field(factory=dict)
 
@@ -66,10 +66,12 @@ class Teller:
         text = line.decode("utf-8", "backslashreplace").rstrip()
         event = _event(text)
         if event is not None:
-            event["log_format"] = f"{self.who}: {event.get('log_format') or ''}"
+            event["worker"] = self.worker
+            event["log_format"] = f"worker {self.worker}: {event.get('log_format') or ''}"
             self.publish(event)
         elif text:
-            self.log.warn("{who} said: {text}", who=self.who, text=text)
+            its = {"event": "worker_said", "worker": self.worker}
+            self.log.warn("worker {worker} said: {text}", **its, text=text)
 
 
 def _event(text: str) -> dict[str, Any] | None:

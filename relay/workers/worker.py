@@ -102,7 +102,7 @@ class Worker(CommandLocator):
         try:
             self.service.renew_tls()
         except Unusable as error:
-            self.log.error("TLS stays as it is: {why}", why=error)
+            self.log.error("TLS stays as it is: {why}", event="tls_kept", why=str(error))
         return {}
 
     @words.Granted.responder

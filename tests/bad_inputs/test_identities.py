@@ -40,7 +40,8 @@ class HowTheyAreShown(BadInputs):
             event = self.shown('key_file = "log-key"', Path(folder))
         its = Identities(Shown.HASHED, KEY)
         self.assertEqual((event["user"], event["objects"]), (its(USER), [its(UID.encode())]))
-        self.assertIn(f"for user {its(USER)}: released; 1 C-STORE, 1 answered C000", event["line"])
+        self.assertIn(f"with {its(UID.encode())}; ", event["line"])
+        self.assertIn(f"; by pacs for user {its(USER)}; ", event["line"])
 
     def test_as_a_hash_by_a_key_of_each_start_without_one(self):
         one, other = self.shown(), self.shown()

@@ -36,10 +36,10 @@ def busy() -> Outcome:
 
 def test_a_crossing_in_words(busy):
     assert crossing(busy).words() == (
-        "'CT1' at 192.0.2.7 called 'RELAY' for user 616e6e: released; 3 C-STORE, 1 N-EVENT-REPORT, "
+        "'CT1' at 192.0.2.7 called 'RELAY': released; 3 C-STORE, 1 N-EVENT-REPORT, "
         "1 answered A700, 1 answered B000, 2 sent again (1 perhaps performed), "
         "1 failed (pool archive cannot be reached), with 312e32, 3 of odd length; "
-        "5000 bytes up, 10 down; by b, a; 2.1 s"
+        "5000 bytes up, 10 down; by b, a for user 616e6e; 2.1 s"
     )
 
 

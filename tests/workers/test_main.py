@@ -34,7 +34,7 @@ def test_a_worker_that_cannot_read_its_key_says_so_in_a_line_and_ends(tmp_path: 
     )
     assert done.returncode == 1
     told: list[Any] = []
-    Teller("worker 1", told.append).came(STDOUT, done.stdout)
+    Teller(1, told.append).came(STDOUT, done.stdout)
     said = f"worker 1: cannot start: {tls.key} cannot be read (No such file or directory)"
     assert [formatEvent(each) for each in told] == [said]
     assert done.stderr == b""

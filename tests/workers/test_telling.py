@@ -22,7 +22,7 @@ class Way:
     teller: Teller = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.teller = Teller("worker 2", self.told.append)
+        self.teller = Teller(2, self.told.append)
 
     def write(self, text: str, **event) -> bytes:
         event = {"log_level": LogLevel.info, "log_namespace": "relay", "log_time": 1.0, **event}
@@ -43,6 +43,7 @@ def test_an_event_arrives_with_its_level_and_origin_and_says_whose_it_is(way):
     (event,) = way.told
     assert formatEvent(event) == "worker 2: a crossing: {over}"
     assert (event["log_level"], event["log_namespace"]) == (LogLevel.info, "relay")
+    assert event["worker"] == 2
     assert event["log_time"] == 1.0
 
 
@@ -71,7 +72,7 @@ def test_a_failure_arrives(way):
 class TestWhatIsNoEvent(LogCase):
     def test_it_is_told_as_what_it_says_and_so_is_what_is_unfinished(self):
         told: list = []
-        teller = Teller("worker 2", told.append)
+        teller = Teller(2, told.append)
         teller.came(2, b"Fatal Python error\n\n[1]\nhalf")
         teller.came(1, b"{")
         teller.ended()
@@ -84,7 +85,7 @@ class TestWhatIsNoEvent(LogCase):
         ]
 
     def test_a_line_without_end_is_not_kept(self):
-        teller = Teller("worker 2")
+        teller = Teller(2)
         teller.came(2, b"x" * (LONGEST_LINE + 1))
         teller.ended()
         assert len(self.lines("warn")) == 1
