@@ -68,7 +68,8 @@ class Expiring(Service):
         except (OSError, ValueError) as error:
             # Changed since it was used, a moment ago. What was known before stays.
             why = getattr(error, "filename", None) or "a file does not hold what it should"
-            self.log.warn("TLS: nobody looks at when files expire: {why}", why=why)
+            text = "TLS: nobody looks at when files expire: {why}"
+            self.log.warn(text, event="expiry_unknown", why=why)
 
     def _tell(self) -> None:
         for each in self._lifetimes:
@@ -76,5 +77,5 @@ class Expiring(Service):
             if doubt is not None:
                 urgency, line = doubt
                 (self.log.warn if urgency is Urgency.SOON else self.log.error)(
-                    "TLS: {line}", line=line
+                    "TLS: {why}", event="expiring", why=line
                 )

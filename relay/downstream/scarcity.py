@@ -57,7 +57,8 @@ class MemoryLimit:
             size = self.resident()
         if size is None:
             self.mark = HighWater(0)
-            self.log.warn("max_memory is not heeded: the system does not tell of its memory")
+            text = "max_memory is not heeded: the system does not tell of its memory"
+            self.log.warn(text, event="memory_unknown")
         elif self.mark.look(size):
             self._tell(size)
 
@@ -67,7 +68,9 @@ class MemoryLimit:
             self.log.warn(
                 "memory: {size} MiB, more than max_memory ({limit} MiB):"
                 " new associations are rejected",
+                event="memory_short",
                 **sizes,
             )
         else:
-            self.log.info("memory: {size} MiB: associations are accepted again", **sizes)
+            text = "memory: {size} MiB: associations are accepted again"
+            self.log.info(text, event="memory_enough", **sizes)
