@@ -6,6 +6,9 @@ The figures that these print are in docs/security.md.
 from __future__ import annotations
 
 import itertools
+import os
+import resource
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,12 +18,13 @@ from typing import Any
 import pytest
 
 from benchmarks.archive import Archive
-from benchmarks.usage import memory
+from benchmarks.usage import family, memory
+from relay.transport.sockets import MOST_AT_ONCE
 from relay.wire.pdu import ReleaseRQ
 from tests.interop.flood import DeafArchive, Pushing, call, heard, is_over, sources
 from tests.interop.pki import Pki
 from tests.interop.relay_process import Relay, Route, Upstream, table
-from tests.interop.server import LOOPBACK, answers, held_port
+from tests.interop.server import LOOPBACK, PATIENCE_S, POLL_S, answers, held_port
 from tests.peers import associate_rq, echo
 from tests.vectors import TLS_CLIENT_HELLO
 
@@ -38,6 +42,10 @@ P99_S = 0.25
 ROUNDS = 20_000
 GROWTH = 5 * MIB
 """Bytes by which the relay may grow over so many associations that it rejects."""
+
+DESCRIPTORS, CROWD = 200, 600
+"""What a process may have, and sockets that are more than that."""
+RUNNING_OUT = "descriptors are running out"
 
 Figure = Callable[[str], None]
 
@@ -71,6 +79,23 @@ def echoed(port: int, source: str) -> float:
         caller.sendall(ReleaseRQ().encode())
         assert heard(caller)[0] == 6
     return time.monotonic() - began
+
+
+def begun(port: int, source: str) -> socket.socket:
+    """Return a connection from there that is not waited for."""
+    connection = socket.socket()
+    connection.setblocking(False)
+    connection.bind((source, 0))
+    connection.connect_ex((LOOPBACK, port))
+    return connection
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(POLL_S)
 
 
 def p99(seconds: list[float]) -> float:
@@ -124,6 +149,46 @@ def test_very_many_associations_that_are_rejected_leave_nothing_behind(
         grown = memory(relay.process.pid) - at_first
         figure(f"{ROUNDS} associations rejected: grown by {grown / MIB:.1f} MiB")
         assert grown <= GROWTH
+
+
+@pytest.mark.row(34)
+@pytest.mark.parametrize("workers", [0, 2], ids=["alone", "by workers"])
+def test_descriptors_that_run_out_cost_nobody_who_is_connected(
+    tmp_path: Path, pki: Pki, figure: Figure, workers: int
+):
+    keys = {"workers": workers, "max_associations": 1000, "shutdown_grace": 0.5}
+    with ExitStack() as stack:
+        archive = stack.enter_context(Archive())
+        route = Route(Upstream("ARCHIVE", archive.port, tls=False))
+        relay = stack.enter_context(Relay(tmp_path, pki, [route], keys=keys))
+        wait_until(lambda: relay.log.read_text("utf-8").count("is ready") == workers)
+        relaying = [*family(relay.process.pid)][min(workers, 1) :]
+        assert len(relaying) == max(workers, 1)
+        for process in relaying:
+            resource.prlimit(process, resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+        known = stack.enter_context(call(relay.port, LOOPBACK))
+        known.sendall(associate_rq())
+        assert heard(known)[0] == 2
+
+        flood = [
+            stack.enter_context(begun(relay.port, each))
+            for each in itertools.islice(sources(), CROWD)
+        ]
+        wait_until(lambda: relay.log.read_text("utf-8").count(RUNNING_OUT) == len(relaying))
+        newcomer = stack.enter_context(begun(relay.port, LOOPBACK))
+        for number in range(1, 11):
+            known.sendall(echo(number))
+            assert heard(known)[0] == 4
+        opened = [len(os.listdir(f"/proc/{process}/fd")) for process in relaying]
+        figure(f"{CROWD} sockets, {DESCRIPTORS} descriptors: {opened} open, {workers} workers")
+        assert max(opened) <= DESCRIPTORS * 3 // 4 + MOST_AT_ONCE
+
+        for each in flood:
+            each.close()
+        newcomer.settimeout(PATIENCE_S)
+        newcomer.sendall(associate_rq())
+        assert heard(newcomer)[0] == 2
+        assert relay.log.read_text("utf-8").count(RUNNING_OUT) == len(relaying)
 
 
 @pytest.mark.row(58, 64)
