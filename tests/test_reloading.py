@@ -63,11 +63,14 @@ class Reloads(LogCase):
         self.assertFalse(self.keeper.is_draining)
 
     def test_with_mistakes_nothing_changes(self) -> None:
-        self.found = ConfigurationError([Mistake("relay.ae_title", "nothing", "an AE title")])
+        keys = ("relay.ae_title", "relay.workers")
+        self.found = ConfigurationError([Mistake(key, "nothing", "something") for key in keys])
         self.reloading.reload()
         self.assertFalse(self.keeper.is_draining)
-        (line,) = self.lines("error")
-        self.assertIn("relay.ae_title", line)
+        said = "; ".join(f"{key}: found nothing, expected something" for key in keys)
+        self.assertEqual(
+            self.lines("error"), [f"the configuration cannot be used, nothing changes: {said}"]
+        )
 
     def with_tls(self, renewed: int | Unusable) -> None:
         """From now on files of TLS are read, with this for a result."""
