@@ -88,7 +88,8 @@ class Reserve:
             return None
         if taken is None:
             self.spare = 0
-            self.log.warn("spare_descriptors is not heeded: the system tells of no descriptors")
+            text = "spare_descriptors is not heeded: the system tells of no descriptors"
+            self.log.warn(text, event="descriptors_unknown")
             return None
         # So many may be accepted before anybody is asked.
         return limit - taken - min(self.spare + MOST_AT_ONCE, limit // 4)
@@ -107,7 +108,8 @@ class Reserve:
             source.stopReading()
         if self._is_over:
             self._is_over = False
-            self.log.warn("descriptors are running out: callers wait until connections are closed")
+            text = "descriptors are running out: callers wait until connections are closed"
+            self.log.warn(text, event="descriptors_short")
         self._look_in(PAUSE, self._look_again)
 
     def _look_again(self) -> None:
@@ -123,7 +125,8 @@ class Reserve:
 
     def _calm(self) -> None:
         self._is_over = True
-        self.log.info("there are descriptors enough again: callers do not wait for them")
+        text = "there are descriptors enough again: callers do not wait for them"
+        self.log.info(text, event="descriptors_enough")
 
     def _look_in(self, seconds: float, look: Callable[[], None]) -> None:
         if self._timer is not None and self._timer.active():

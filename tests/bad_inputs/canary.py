@@ -14,6 +14,7 @@ import attrs
 from twisted.logger import LogEvent, eventAsJSON, eventAsText
 from twisted.python.failure import Failure
 
+from relay import logs
 from relay.wire.command import CommandField
 from relay.wire.pdu import AssociateRQ
 from tests.peers import (
@@ -158,6 +159,7 @@ def forms_of(event: LogEvent) -> Iterator[str]:
     """All that a log could make of an event: its text, JSON, and what its values hold."""
     yield eventAsText(event, includeTraceback=True)
     yield eventAsJSON(dict(event))
+    yield from filter(None, (form(event) for form in logs.FORMS.values()))
     yield from _inside(dict(event), set())
 
 
