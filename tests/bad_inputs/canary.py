@@ -152,6 +152,16 @@ class Answering:
         return said(message.context_id, answer + ELSEWHERE, RECORD)
 
 
+@attrs.frozen
+class Always:
+    """An archive that gives the same answer to everything."""
+
+    answer: bytes
+
+    def __call__(self, what: object) -> bytes:
+        return self.answer
+
+
 # what came out
 
 

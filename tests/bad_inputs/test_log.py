@@ -14,6 +14,7 @@ from tests.bad_inputs.canary import (
     SECRET,
     SECRET_UID,
     SERVICES,
+    Always,
     Answering,
     acceptance,
     asked,
@@ -42,16 +43,6 @@ from tests.vectors import CT_IMAGE_STORAGE, item, p_data, pdu, pdv
 
 FAILURES = (0xC123, 0xA700, 0x0110, 0xB000)
 """What an archive may say: it failed, it is full, it failed in another way, it warns."""
-
-
-class Always:
-    """Gives the same answer to everything."""
-
-    def __init__(self, answer: bytes) -> None:
-        self.answer = answer
-
-    def __call__(self, what: object) -> bytes:
-        return self.answer
 
 
 class Canary(LogCase):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from twisted.internet.address import IPv4Address
+
 from relay.bridge.outcome import End, Outcome
-from relay.policy.entry import MOST_TOLD, Entry
+from relay.policy.entry import MOST_TOLD, Entry, Gate
+from relay.policy.lines import PERIOD, Rate
 from relay.transport.association import CLOSING_TIMEOUT
 from relay.wire.command import CommandField
 from relay.wire.pdu import Abort, AssociateAC, AssociateRJ, ReleaseRQ
@@ -12,6 +15,7 @@ from tests.network import CALLER_HOST
 from tests.peers import associate_rq, echo, response_of
 from tests.vectors import HTTP_REQUEST
 
+AT_ONCE = Rate().at_once
 TOO_MANY = AssociateRJ(2, 3, 2)
 
 
@@ -131,6 +135,52 @@ class Lines(FrontCase):
         self.front.listener._ended("there", 0.0, outcome)
         (line,) = self.lines()
         self.assertIn("3 C-STORE, 1 N-EVENT-REPORT, 2 failed; 5 bytes up, 6 down; by x, y", line)
+
+
+class Budget(FrontCase):
+    def test_a_crossing_on_which_nothing_was_performed_has_its_line_as_long_as_there_are_few(self):
+        for _ in range(100):
+            self.front.call(associate_rq(called=b"\x01"))
+        self.assertEqual(len(self.lines()), AT_ONCE)
+        self.network.wait(PERIOD)
+        text = f"{100 - AT_ONCE} more lines about {CALLER_HOST} were left out"
+        self.assertEqual(self.lines("warn"), [text])
+
+    def test_one_on_which_something_was_has_it_in_any_case(self):
+        for _ in range(AT_ONCE):
+            self.front.call(associate_rq(called=b"\x01"))
+        caller = self.front.say(self.front.associate(), echo(1))
+        lent = self.front.lend()
+        lent.says(response_of(lent.got[-1].command, 0), on=1)
+        self.front.say(caller, ReleaseRQ().encode())
+        self.assertIn("released; 1 C-ECHO", self.lines()[-1])
+
+    def test_those_who_are_closed_at_once_are_counted_like_all_others(self):
+        self.front.listener.gate = gate = Gate(1)
+        for _ in range(1 + MOST_TOLD):
+            gate.enter(CALLER_HOST, 0.0, is_secure=False)
+        for port in range(100):
+            address = IPv4Address("TCP", CALLER_HOST, port)
+            self.assertIsNone(self.front.listener.buildProtocol(address))
+        self.assertEqual(len(self.lines()), AT_ONCE)
+        self.network.wait(PERIOD)
+        text = f"{100 - AT_ONCE} more lines about {CALLER_HOST} were left out"
+        self.assertEqual(self.lines("warn"), [text])
+
+    def test_a_network_of_ipv6_is_one_source(self):
+        for host in range(100):
+            self.front.listener._ended(f"2001:db8::{host:x}", 0.0, self.rejected())
+        self.assertEqual(len(self.lines()), AT_ONCE)
+        self.front.listener._ended("2001:db8:0:1::1", 0.0, self.rejected())
+        self.assertEqual(len(self.lines()), AT_ONCE + 1)
+        self.network.wait(PERIOD)
+
+    def rejected(self) -> Outcome:
+        """The outcome of an association that is rejected."""
+        self.front.census.enter("MODALITY")
+        outcome = Outcome("MODALITY", "NOBODY")
+        outcome.finish(End.REJECTED)
+        return outcome
 
 
 class Stopping(FrontCase):
