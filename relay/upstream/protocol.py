@@ -186,6 +186,7 @@ class UpstreamAssociation(AssociationProtocol):
             self.own_context = self._own.id
         self.answer = Answer.of(self.offer, answer)
         self.held = self.answer.in_force(self.offer)
+        self._unsolicited = Unsolicited(self, frozenset((*self.held, self.own_context)))
         # Of equal contexts under several ids the first serves.
         self.contexts = {held: each for each, held in reversed(self.held.items())}
         self.keeper.opened(self)

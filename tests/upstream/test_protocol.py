@@ -17,7 +17,7 @@ from relay.wire.pdu import Abort, AssociateRJ, AssociateRQ, ReleaseRP, ReleaseRQ
 from relay.wire.reader import Fragments
 from tests.logs import LogCase
 from tests.network import HIGH_WATER, Network, Sole
-from tests.peers import A_DATASET, ECHO, Message, Peer, accept_all, command_of, echo, said
+from tests.peers import A_DATASET, ECHO, Message, Peer, accept_all, command_of, said
 from tests.upstream.rig import CALLING, CT, MANNERS, OFFER, Lessee, refusing
 from tests.upstream.rig import ECHO as ECHO_CONTEXT
 from tests.upstream.test_dialer import Keeps
@@ -456,5 +456,6 @@ class Resting(ProtocolCase):
         self.begins(association)
         association.give_back()
         self.noted()
-        self.says(echo().replace(b"\x30\x00", b"\x30\x80", 1))
+        late = command_of(CommandField.C_ECHO_RSP, 1, e0120=1, e0900=0x0000)
+        self.says(said(ECHO, late))
         self.assertEqual(self.peer.since()[-1], Abort(2, AbortReason.UNEXPECTED_PARAMETER))

@@ -8,7 +8,7 @@ import pytest
 
 from relay.upstream.unsolicited import Unsolicited
 from relay.wire.command import CommandField, Status, decode
-from relay.wire.errors import AbortReason, ProtocolError
+from relay.wire.errors import AbortReason, AbortSource, ProtocolError
 from relay.wire.reader import Fragments, Reader
 from tests.peers import A_DATASET, STORAGE_COMMITMENT, command_of, response_of
 from tests.vectors import p_data, pdv
@@ -38,7 +38,7 @@ class Sink:
 
 def answering() -> tuple[Unsolicited, Sink]:
     sink = Sink()
-    return Unsolicited(sink), sink
+    return Unsolicited(sink, {11}), sink
 
 
 def feed(unsolicited: Unsolicited, *pdus: bytes) -> None:
@@ -96,12 +96,23 @@ def breach(*pdus: bytes) -> ProtocolError:
     [
         response_of(decode(PLAIN_REPORT), 0),
         command_of(CommandField.C_CANCEL_RQ, 1, e0120=1),
-        b"no command set",
     ],
-    ids=["a response", "a C-CANCEL", "no command set"],
+    ids=["a response", "a C-CANCEL"],
 )
 def test_anything_but_a_request_breaks_the_rules(command_set: bytes):
     assert breach(p_data(pdv(11, 3, command_set))).reason == AbortReason.UNEXPECTED_PARAMETER
+
+
+@pytest.mark.row(39)
+def test_what_is_no_command_set_is_an_abort_of_the_users():
+    error = breach(p_data(pdv(11, 3, b"no command set")))
+    assert (error.source, error.reason) == (AbortSource.SERVICE_USER, AbortReason.NOT_SPECIFIED)
+
+
+@pytest.mark.row(35)
+@pytest.mark.parametrize("control", [0, 1, 2, 3])
+def test_nothing_may_be_said_on_a_context_that_was_not_accepted(control: int):
+    assert breach(p_data(pdv(99, control, REPORT))).reason == AbortReason.UNEXPECTED_PARAMETER
 
 
 def test_a_dataset_that_belongs_to_nothing_breaks_the_rules():

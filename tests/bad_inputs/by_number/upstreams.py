@@ -24,13 +24,22 @@ from tests.bad_inputs.case import (
     UNRECOGNIZED,
 )
 from tests.peers import (
+    A_DATASET,
+    COMMITMENT,
     FIND,
+    GET,
+    MOVE,
+    PATIENT_ROOT_FIND,
+    PROPOSED,
+    STORAGE_COMMITMENT,
     STORE,
     Message,
     accept_all,
     acceptance,
     associate_rq,
+    command_of,
     echo,
+    find,
     said,
     store,
     store_command,
@@ -38,8 +47,18 @@ from tests.peers import (
 )
 from tests.vectors import IMPLICIT_LITTLE_ENDIAN, item, p_data, pdu, pdv
 
+DATA = 4
+"""The type of a P-DATA-TF."""
+
 ANNOUNCED = 131072
 """Bytes: the maximum length that the relay announces to archives."""
+
+MOVES, GETS = PROPOSED[MOVE], PROPOSED[GET]
+MOVING = command_of(0x0021, 1, A_DATASET, e0002=MOVES, e0600="MODALITY", e0700=0)
+GETTING = command_of(0x0010, 1, A_DATASET, e0002=GETS, e0700=0)
+ACTION = command_of(
+    0x0130, 1, A_DATASET, e0003=STORAGE_COMMITMENT, e1001="1.2.840.10008.1.20.1.1", e1008=1
+)
 
 OF_ANOTHER = response(STORE, 0x8001, 0, 7, **OF_CT)
 
@@ -118,6 +137,15 @@ TOLERATED: tuple[tuple[int, str, Acceptance], ...] = (
 )
 """The same, where there is nothing to be said against it."""
 
+SERVICES: tuple[tuple[str, bytes, bytes], ...] = (
+    ("a C-ECHO", echo(), Abort(2, 0).encode()),
+    ("a C-FIND", find(b"identifier"), response(FIND, 0x8020, 0xA700, e0002=PATIENT_ROOT_FIND)),
+    ("a C-MOVE", said(MOVE, MOVING, b"identifier"), response(MOVE, 0x8021, 0xA702, e0002=MOVES)),
+    ("a C-GET", said(GET, GETTING, b"identifier"), response(GET, 0x8010, 0xA702, e0002=GETS)),
+    ("an N-ACTION", said(COMMITMENT, ACTION, b"instances"), Abort(2, 0).encode()),
+)
+"""What a caller asked, and what it is told where an archive answers with nonsense."""
+
 FAILED = response(STORE, 0x8001, 0xA700, **OF_CT)
 
 
@@ -127,6 +155,10 @@ def cases() -> Iterator[Case]:
         yield Case(row, f"an archive's: {what}", partial(_fails, data, hears))
         act = partial(_fails_over, data, hears)
         yield Case(row, f"an archive's, and a second one: {what}", act, count=2)
+        yield Case(row, f"an archive's, at rest: {what}", partial(_ends_at_rest, data, hears))
+    for what, asked, answer in SERVICES:
+        act = partial(_fails_otherwise, asked, answer)
+        yield Case(59, f"an archive's nonsense to {what}", act)
     for row, what, accept, heard in ACCEPTANCES:
         yield Case(row, f"an archive's answer: {what}", partial(_refuses, accept, heard))
     for row, what, accept in TOLERATED:
@@ -162,6 +194,25 @@ def _fails_over(data: bytes, hears: Abort | None, bed: Loopback) -> None:
     (message,) = bed.archives[1].messages
     assert message == Message(STORE, store_command(), b"pixels"), message
     bed.release(caller)
+
+
+def _ends_at_rest(data: bytes, hears: Abort | None, bed: Loopback) -> None:
+    """Nobody leases the association, and whoever calls next has another."""
+    bed.answers_an_echo()
+    (archive,) = bed.archive.open
+    archive.say(data)
+    bed.settle(lambda: archive.is_closed)
+    assert set(_aborts(bed)) == ({hears} if hears else set()), _aborts(bed)
+
+
+def _fails_otherwise(asked: bytes, answer: bytes, bed: Loopback) -> None:
+    bed.archive.script.answer = lambda message: pdu(0x44, b"")
+    caller = bed.associate(None, asked)
+    bed.hears(caller, answer)
+    if answer[0] == DATA:
+        bed.release(caller)
+    else:
+        bed.is_over(caller)
 
 
 def _refuses(accept: Acceptance, hears: Abort, bed: Loopback) -> None:
