@@ -201,11 +201,11 @@ def relay_service(
     """The relay as configured; nothing is opened yet. `reactor` is the one to run on."""
     random, own = Random(), ae_field(configuration.relay.ae_title)
     rate = bindings.line_rate(configuration.log)
-    of_callers, of_upstreams = Sparing(reactor, rate), Sparing(reactor, rate)
+    of_callers, of_others = Sparing(reactor, rate), Sparing(reactor, rate)
     shared = shared or _alone(reactor, configuration)
     by, allowances = shared.by, shared.allowances
     keepers = {
-        name: _keeper(reactor, by, name, upstream, own, random, allowances[name], of_upstreams)
+        name: _keeper(reactor, by, name, upstream, own, random, allowances[name], of_others)
         for name, upstream in configuration.upstreams.items()
     }
     pools = {name: bindings.pool_rules(name, configuration) for name in configuration.pools}
@@ -214,7 +214,7 @@ def relay_service(
     memory = MemoryLimit(reactor, its.max_memory, process.resident, give_back)
     titles = Tally(its.max_per_ae_title)
     census = Census(its.max_associations, titles=titles, is_short=memory.is_short)
-    transactions = _transactions(reactor, configuration.commitment)
+    transactions = _transactions(reactor, configuration.commitment, of_others)
     rules = partial(
         Rules,
         directory=bindings.directory(configuration),
@@ -225,7 +225,7 @@ def relay_service(
     reserve = descriptors_reserve(reactor, its)
     front = Front(reactor, by, bank, census, bindings.gate(its), reserve, rules, of_callers)
     doors = [front.door(each) for each in configuration.listeners]
-    sparing, grace = (of_callers, of_upstreams), its.shutdown_grace
+    sparing, grace = (of_callers, of_others), its.shutdown_grace
     return RelayService(reactor, by, doors, keepers, grace, reserve, transactions, sparing)
 
 
@@ -249,10 +249,13 @@ def log_key(log: config.Log) -> bytes:
     return bindings.log_key(log) or os.urandom(LOG_KEY_SIZE)
 
 
-def _transactions(reactor: Any, commitment: config.Commitment | None) -> Transactions | None:
+def _transactions(
+    reactor: Any, commitment: config.Commitment | None, sparing: Sparing
+) -> Transactions | None:
     if commitment is None:
         return None
-    return Transactions(commitment.database, commitment.lifetime * DAY, reactor)
+    lifetime = commitment.lifetime * DAY
+    return Transactions(commitment.database, lifetime, reactor, sparing=sparing)
 
 
 def _retention(failover: config.Failover) -> Retention:

@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from relay.bridge.ports import Requester
+from relay.sparing import Sparing
 
 MOST_ROWS = 1_000_000
 """Transactions that are remembered at once."""
@@ -68,6 +69,7 @@ class _Call(Generic[T]):
     work: Callable[[Transaction], T]
     otherwise: T
     done: Callable[[T], None]
+    sparing: Sparing
     is_answered: bool = False
 
     def run(self, cursor: Transaction) -> T:
@@ -80,7 +82,8 @@ class _Call(Generic[T]):
         of_use = isinstance(error, sqlite3.Error | OSError)
         why = str(error) if of_use else type(error).__name__
         text = "storage commitment: the database cannot be used: {why}"
-        self.log.error(text, event="commitment_lost", why=why)
+        if self.sparing.allows("the database of storage commitment"):
+            self.log.error(text, event="commitment_lost", why=why)
         return self.otherwise
 
     def answer(self, result: T) -> None:
@@ -99,7 +102,8 @@ class Transactions:
     """The `Transactions` of `relay.bridge.ports`, in a file of mode 0600, from `start` to `stop`.
 
     A transaction is forgotten after `lifetime` seconds of `wall_clock`, which must go on while the
-    relay does not run. `reactor` is one with threads; callbacks come in its own. Before the start,
+    relay does not run. `reactor` is one with threads; callbacks come in its own. `sparing` is asked
+    before a fault is logged. Before the start,
     and from the stop on, nothing is remembered or found.
     """
 
@@ -107,8 +111,13 @@ class Transactions:
     lifetime: float
     reactor: Any
     wall_clock: Callable[[], float] = time.time
+    sparing: Sparing = attrs.field()
     _pool: ConnectionPool | None = attrs.field(init=False, default=None)
     _under_way: dict[Deferred[None], _Call[Any]] = attrs.field(init=False, repr=False, factory=dict)
+
+    @sparing.default
+    def _own(self) -> Sparing:
+        return Sparing(self.reactor)
 
     def start(self) -> None:
         """Open the file; the log says if that is not possible."""
@@ -150,7 +159,7 @@ class Transactions:
         if self._pool is None:
             done(otherwise)
             return
-        call = _Call(work, otherwise, done)
+        call = _Call(work, otherwise, done, self.sparing)
         asked = self._pool.runInteraction(call.run)
         self._under_way[asked] = call
         asked.addErrback(call.failed)

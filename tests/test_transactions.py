@@ -13,11 +13,14 @@ from unittest import mock
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from relay import transactions
 from relay.bridge import ports
 from relay.bridge.ports import Requester
+from relay.policy.lines import Rate
+from relay.sparing import Sparing
 from relay.transactions import Transactions
 from tests.logs import LogCase
 
@@ -276,6 +279,18 @@ class TestAFault(TransactionsCase):
     async def test_a_folder_that_is_missing(self):
         self.path = self.path / "commitment.sqlite"
         assert "No such file" in await self.failing(self.opened())
+
+    async def test_a_fault_that_stays_is_a_few_lines_and_a_number(self):
+        self.path.mkdir()
+        here = self.opened()
+        here.sparing = Sparing(Clock(), Rate(at_once=3))
+        for _ in range(10):
+            assert await self.answer(here.find, UID) is None
+        # The start was one more.
+        assert len(self.lines("error")) == 3 + 1
+        here.sparing.stop()
+        text = "7 more lines about the database of storage commitment were left out"
+        assert self.lines("warn") == [text]
 
     async def test_a_folder_in_the_place_of_the_file(self):
         self.path.mkdir()

@@ -26,7 +26,7 @@ ROOMS = {
     "memory": {"memory"},
     "process": {"process"},
     "scratch": {"bridge", "scratch"},
-    "transactions": {"bridge", "transactions"},
+    "transactions": {"bridge", "sparing", "transactions"},
     "config": {"", "wire", "policy", "config"},
     "credentials": {"", "wire", "policy", "config", "credentials"},
     "transport": {"", "wire", "config", "transport"},
