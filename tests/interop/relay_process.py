@@ -57,6 +57,9 @@ class Upstream:
         yield from table(f"[pool.{self.name}]", {"upstreams": [self.name], **self.pool})
 
 
+UNHURRIED: Mapping[str, Any] = {"associations_per_second": 0, "handshakes_per_second": 0}
+"""Of a relay whose callers are all of one address, which real ones are not."""
+
 UNASKED: Mapping[str, Any] = {"echo_after": 0.0}
 """Of an upstream that tells what it heard: it hears no C-ECHO of the relay's own."""
 
@@ -143,7 +146,7 @@ class Relay(Server):
         return [line.partition(whose)[2] for line in log.splitlines() if whose in line]
 
     def _toml(self) -> Iterable[str]:
-        yield from table("[relay]", {"ae_title": AE_TITLE, **self.keys})
+        yield from table("[relay]", {"ae_title": AE_TITLE, **UNHURRIED, **self.keys})
         yield from self._listeners()
         for upstream in dict.fromkeys(route.upstream for route in self.routes):
             yield from upstream.toml(self.pki.ca)

@@ -135,7 +135,7 @@ def test_a_thousand_idle_sockets_and_half_handshakes_keep_nobody_waiting(
 def test_very_many_associations_that_are_rejected_leave_nothing_behind(
     tmp_path: Path, pki: Pki, deaf: DeafArchive, figure: Figure
 ):
-    keys = {"shutdown_grace": 0.5, "associations_per_second": 0}
+    keys = {"shutdown_grace": 0.5}
     request = associate_rq(called=b"SOMEBODY_ELSE")
     with OpenRelay(tmp_path, pki, [before(deaf)], keys=keys) as relay:
         places = sources()
