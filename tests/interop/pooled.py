@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from tests.interop.relay_process import AE_TITLE, Relay, table
+from tests.interop.relay_process import AE_TITLE, UNHURRIED, Relay, table
 from tests.interop.server import LOOPBACK, PATIENCE_S, POLL_S
 
 IMPATIENT: Mapping[str, Any] = {
@@ -53,7 +53,7 @@ class PooledRelay(Relay):
             assert time.monotonic() < deadline, f"it never said: {words}"
 
     def _toml(self) -> Iterable[str]:
-        yield from table("[relay]", {"ae_title": AE_TITLE})
+        yield from table("[relay]", {"ae_title": AE_TITLE, **UNHURRIED})
         yield from table("[failover]", self.failover) if self.failover else ()
         endpoint = f"tcp:port={self.port}:interface={LOOPBACK}:backlog=512"
         yield from table("[[listener]]", {"endpoint": endpoint})
