@@ -108,6 +108,16 @@ class TestFirst(FirstCase):
         self.call()
         assert [len(each) for each in self.taken()] == [1, 0]
 
+    def test_of_very_many_that_are_closed_some_are_told_and_the_rest_counted(self):
+        (its,) = self.first.configuration.listeners
+        elsewhere = Allow(networks=("10.0.0.0/8",))
+        self.first.allows = [bindings.allow(attrs.evolve(its, allow=elsewhere))]
+        self.call(100)
+        closed = [line for line in self.lines() if line.startswith("192.0.2.7: closed: ")]
+        assert len(closed) == 60
+        self.reactor.advance(60)
+        assert self.lines("warn") == ["40 more lines about 192.0.2.7 were left out"]
+
     def test_the_worker_with_the_fewest_is_handed_the_next(self):
         for each in (1, 2):
             self.first.opens(each)
