@@ -109,7 +109,7 @@ class Delivery:
         size = fragments.size
         self.size += size
         self.ended, self._has_begun = fragments.ended, True
-        if self.guard is not None and not self.guard.passes(self.size, self.ended):
+        if self.guard is not None and not self._passes(self.guard):
             return
         if self.record is not None and self.is_sent:
             self._record(fragments, size)
@@ -127,6 +127,12 @@ class Delivery:
             self._finish()
         if self.watcher is not None:
             self.watcher(fragments)
+
+    def _passes(self, guard: Guard) -> bool:
+        """Whether what came may go on; once all has come there is nothing more to be guarded."""
+        if self.ended:
+            self.guard = None
+        return guard.passes(self.size, self.ended)
 
     def watch(self, watcher: Callable[[Fragments], None]) -> None:
         """Have `watcher` look at what has come of the dataset, and at what comes, until the message

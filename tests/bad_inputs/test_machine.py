@@ -70,6 +70,7 @@ CONFIGURATION = """
 ae_title = "RELAY"
 [[listener]]
 endpoint = "tcp:port=11112"
+{listener}
 [upstream.a]
 address = "PACS@a.example.org:104"
 max_associations = 2
@@ -170,6 +171,9 @@ haste = st.sampled_from([0, 0, 0, 3, 20, 1000, None])
 class Hostilities(RuleBasedStateMachine):
     """See the module's docstring."""
 
+    listener = ""
+    """Lines for the listener's table of the configuration."""
+
     def __init__(self) -> None:
         super().__init__()
         self.errors: list[LogEvent] = []
@@ -177,8 +181,9 @@ class Hostilities(RuleBasedStateMachine):
         self.banks = {port: HostileArchives() for port in PORTS}
         self.callers: list[HostileCaller] = []
         self.messages = 0
+        text = CONFIGURATION.format(listener=self.listener)
         with patch("relay.service.Random", partial(Random, 0)):
-            self.bed = Bed(CONFIGURATION, archive=self.banks[ARCHIVE_PORT])
+            self.bed = Bed(text, archive=self.banks[ARCHIVE_PORT])
         self.network = self.bed.network
         self.network.listening[PORTS[1]] = self.banks[PORTS[1]]
         self.budget = self.bed.service.doors[0].listener.rules.retention.budget
@@ -479,11 +484,26 @@ class Hostilities(RuleBasedStateMachine):
         self.what_was_delivered_was_said_to_the_end()
 
 
+class Bounded(Hostilities):
+    """The same, where some of what is said is longer than the listener takes."""
+
+    listener = f"max_object = {LARGEST // 10}\nmax_command = 1024\nstrict = true"
+
+    @invariant()
+    def nothing_too_long_was_delivered(self) -> None:
+        delivered = (dataset for bank in self.banks.values() for _, dataset in bank.delivered)
+        assert all(len(each) <= LARGEST // 10 for each in delivered)
+
+
 HOW = settings(
     max_examples=40,
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
 TestHostilities = Hostilities.TestCase
 TestHostilities.settings = HOW
+TestBounded = Bounded.TestCase
+TestBounded.settings = HOW

@@ -7,7 +7,7 @@ takes time, two parties or a certain archive is in scenes.py.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -39,6 +39,7 @@ from tests.peers import (
     element,
     find,
     last,
+    proposals,
     said,
     store,
     store_command,
@@ -286,6 +287,11 @@ SERVED: tuple[Row, ...] = (
 """Said in an association, which goes on, and is released behind it."""
 
 
+ABORTED, INVALID = Abort(0, 0).encode(), Abort(2, 6).encode()
+TOO_LONG = said(STORE, store_command() + element(8, 0x58, bytes(1024)), b"pixels")
+FULL = response(STORE, 0x8001, 0xA700, **OF_CT)
+
+
 def cases() -> Iterator[Case]:
     """All of them."""
     for row, what, data, answer in STRANGERS:
@@ -298,6 +304,24 @@ def cases() -> Iterator[Case]:
         yield Case(row, what, partial(_hurt, data, answer))
     for row, what, data, answer in SERVED:
         yield Case(row, what, partial(_served, data, answer))
+    context = context_item(99, VERIFICATION, IMPLICIT_LITTLE_ENDIAN)
+    for row, what, act, listener in (
+        (19, "a context too many", _too_many(proposals() + context), "max_contexts = 6"),
+        (19, "an item too many", _too_many(proposals(), item(0x77, b"")), "max_items = 27"),
+        (37, "a command too long", partial(_hurt, TOO_LONG, ABORTED), "max_command = 1024"),
+        (
+            37,
+            "an object too large",
+            partial(_served, store(bytes(6000)), FULL),
+            "max_object = 5000",
+        ),
+        (38, "an odd dataset, strictly", partial(_hurt, store(b"odd"), INVALID), "strict = true"),
+    ):
+        yield Case(row, what, act, listener=listener)
+
+
+def _too_many(contexts: bytes, more: bytes = b"") -> Callable[[Loopback], None]:
+    return partial(_stranger, associate_rq(contexts, more_items=more), ABORTED)
 
 
 def _stranger(data: bytes, answer: bytes, bed: Loopback) -> None:

@@ -14,9 +14,9 @@ from tests.bad_inputs.by_number.loopback import Loopback
 class Case:
     """What `act` does to a relay, and asserts of it, is of this row of docs/bad-inputs.md.
 
-    It may be done again and again. `relay` are lines of the relay's own table, `count` archives are
-    behind it, the first with a certificate as `shown`, and `tls` says on which transport it makes
-    sense: None on both.
+    It may be done again and again. `relay` and `listener` are lines of these tables, `count`
+    archives are behind it, the first with a certificate as `shown`, and `tls` says on which
+    transport it makes sense: None on both.
     """
 
     row: int
@@ -26,3 +26,4 @@ class Case:
     count: int = 1
     tls: bool | None = None
     shown: Mapping[str, Any] = attrs.field(factory=dict)
+    listener: str = ""

@@ -106,6 +106,7 @@ class Loopback:
     count: int = 1
     shown: Mapping[str, Any] = attrs.field(factory=dict)
     """How the certificate of the first archive is made, behind TLS."""
+    listener: str = ""
     hand: Any = attrs.field(factory=Hand)
     archives: list[Archives] = attrs.field(init=False)
     service: RelayService = attrs.field(init=False)
@@ -118,7 +119,7 @@ class Loopback:
         tls = f'tls = {{ certificate = "{server.certificate}", key = "{server.key}" }}'
         text = CONFIGURATION.format(
             relay=self.relay,
-            listener=tls if self.by_tls else "",
+            listener=f"{self.listener}\n{tls if self.by_tls else ''}",
             names=", ".join(f'"pacs{number}"' for number in range(self.count)),
         )
         self.service = relay_service(self.hand, parse(text + "".join(tables), self.pki.folder))

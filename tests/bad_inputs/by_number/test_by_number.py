@@ -90,7 +90,7 @@ def lines(log: list[LogEvent]) -> list[str]:
 def test_a_bad_input_gets_its_answer_and_leaves_nothing_behind(
     pki: Pki, log: list[LogEvent], case: Case, by_tls: bool
 ):
-    bed = Loopback(pki, by_tls, case.relay, case.count, case.shown)
+    bed = Loopback(pki, by_tls, case.relay, case.count, case.shown, case.listener)
     bed.answers_an_echo()
     left: list[Left] = []
     for _ in range(TIMES):
