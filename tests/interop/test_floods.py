@@ -22,6 +22,7 @@ from benchmarks.usage import family, memory
 from relay.transport.sockets import MOST_AT_ONCE
 from relay.wire.pdu import ReleaseRQ
 from tests.interop.flood import DeafArchive, Pushing, call, heard, is_over, sources
+from tests.interop.hurry import BEGUN, CLOSED, SERVED, TOLD, Hurry
 from tests.interop.pki import Pki
 from tests.interop.relay_process import Relay, Route, Upstream, table
 from tests.interop.server import LOOPBACK, PATIENCE_S, POLL_S, answers, held_port
@@ -46,6 +47,9 @@ GROWTH = 5 * MIB
 DESCRIPTORS, CROWD = 200, 600
 """What a process may have, and sockets that are more than that."""
 RUNNING_OUT = "descriptors are running out"
+
+RATE = 20
+"""How often an address may call in a second."""
 
 Figure = Callable[[str], None]
 
@@ -149,6 +153,35 @@ def test_very_many_associations_that_are_rejected_leave_nothing_behind(
         grown = memory(relay.process.pid) - at_first
         figure(f"{ROUNDS} associations rejected: grown by {grown / MIB:.1f} MiB")
         assert grown <= GROWTH
+
+
+@pytest.mark.row(5, 33)
+@pytest.mark.parametrize("workers", [0, 2], ids=["alone", "by workers"])
+def test_an_address_in_a_hurry_is_told_so_and_keeps_nobody_else_waiting(
+    tmp_path: Path, pki: Pki, figure: Figure, workers: int
+):
+    keys = {"workers": workers, "associations_per_second": RATE, "handshakes_per_second": RATE}
+    with ExitStack() as stack:
+        archive = stack.enter_context(Archive())
+        secure = stack.enter_context(held_port())
+        route = Route(Upstream("ARCHIVE", archive.port, tls=False))
+        relay = Relay(tmp_path, pki, [route], keys={**keys, "shutdown_grace": 0.5}, secure=secure)
+        stack.enter_context(relay)
+        wait_until(lambda: relay.log.read_text("utf-8").count("is ready") == workers)
+        echoed(relay.port, LOOPBACK)
+        hurry = stack.enter_context(Hurry(relay.port, secure))
+        took = []
+        for _ in range(ECHOES):
+            time.sleep(1 / RATE)
+            took.append(echoed(relay.port, LOOPBACK))
+        most = RATE * (time.monotonic() - hurry.began + 1) + 1
+        answers = dict(hurry.answers)
+        figure(f"C-ECHO beside a hurry, {workers} workers: p99 {p99(took):.3f} s; {answers}")
+        assert p99(took) <= P99_S
+        assert 0 < answers[SERVED] <= most
+        assert 0 < answers[BEGUN] <= most
+        assert answers[TOLD] > 0
+        assert answers[CLOSED] > 0
 
 
 @pytest.mark.row(34)
