@@ -89,6 +89,7 @@ FRAMES: dict[str, tuple[int, Frame | Lines]] = {
     "reader": (5, PDUS),
     "command": (0, ELEMENTS),
     "messages": (5, PDUS),
+    "upperlayer": (5, PDUS),
     "dataset": (5, ELEMENTS),
     "configuration": (0, LINES),
 }

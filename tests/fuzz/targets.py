@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-NAMES = ("association", "reader", "command", "messages", "dataset", "configuration")
+NAMES = ("association", "reader", "command", "messages", "upperlayer", "dataset", "configuration")
 """Modules of this folder, each with `check`, which raises where something does not hold, and
 `WORDS`: bytes that inputs are made of."""
 

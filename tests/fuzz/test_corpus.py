@@ -19,6 +19,7 @@ from relay.wire import (
     negotiation,
     pdu,
     reader,
+    upperlayer,
     user_information,
     writer,
 )
@@ -102,6 +103,9 @@ def altered(function, change):
         ("command", elements, "group_length", lambda size: elements.GROUP_LENGTH.to_bytes(12)),
         ("messages", messages.Assembler, "_is_other", lambda self, fragments: False),
         ("messages", messages.Assembler, "between_messages", True),
+        ("upperlayer", upperlayer.UpperLayer, "_breach", lambda self, error: None),
+        ("upperlayer", pdu.Abort, "encode", lambda self: b"\7"),
+        ("upperlayer", pdu.ReleaseRP, "encode", lambda self: b"\6"),
         ("dataset", dataset, "DEEPEST", 63),
         ("dataset", dataset, "_NESTING", (b"", b"SQ", b"OB", b"OW")),
         ("dataset", dataset, "_IMPLICIT", dataset._EXPLICIT),
