@@ -2,7 +2,7 @@
 
 Each runs in a process of its own, two at a time, for so many seconds of CPU. New inputs that reach
 further are kept in `.fuzz/TARGET`, to begin with the next time; so is what breaks a target, by the
-name of crash-..., timeout-... or oom-..., and then the exit status is 1.
+name of TARGET-crash-... or TARGET-oom-..., and then the exit status is 1.
 """
 
 from __future__ import annotations
