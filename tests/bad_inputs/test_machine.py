@@ -473,6 +473,11 @@ class Hostilities(RuleBasedStateMachine):
         behaved = Archives()
         self.network.listening |= dict.fromkeys(PORTS, behaved)
         self.network.wait(180)
+        # A retrieval has no time of its own (docs/flow-control.md): its archive has the last word.
+        for association in self.associations:
+            assert association.asked[-1][1].field == CommandField.C_GET_RQ
+            association.transport.loseConnection()
+        self.network.wait(180)
         assert self.associations == []
         assert self.bed.answers_an_echo()
         assert self.bed.left() == []

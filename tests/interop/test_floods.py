@@ -11,7 +11,7 @@ import resource
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +184,18 @@ def test_an_address_in_a_hurry_is_told_so_and_keeps_nobody_else_waiting(
         assert answers[CLOSED] > 0
 
 
+@contextmanager
+def few_descriptors() -> Iterator[tuple[int, int]]:
+    """Give what is started in here few descriptors from the first on; yield the limits as they
+    were. A limit that changes later is seen at the relay's next look."""
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, usual[1]))
+    try:
+        yield usual
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+
+
 @pytest.mark.row(34)
 @pytest.mark.parametrize("workers", [0, 2], ids=["alone", "by workers"])
 def test_descriptors_that_run_out_cost_nobody_who_is_connected(
@@ -193,12 +205,14 @@ def test_descriptors_that_run_out_cost_nobody_who_is_connected(
     with ExitStack() as stack:
         archive = stack.enter_context(Archive())
         route = Route(Upstream("ARCHIVE", archive.port, tls=False))
-        relay = stack.enter_context(Relay(tmp_path, pki, [route], keys=keys))
-        wait_until(lambda: relay.log.read_text("utf-8").count("is ready") == workers)
+        with few_descriptors() as enough:
+            relay = stack.enter_context(Relay(tmp_path, pki, [route], keys=keys))
+            wait_until(lambda: relay.log.read_text("utf-8").count("is ready") == workers)
         relaying = [*family(relay.process.pid)][min(workers, 1) :]
         assert len(relaying) == max(workers, 1)
-        for process in relaying:
-            resource.prlimit(process, resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+        if workers:
+            # It is about those who relay.
+            resource.prlimit(relay.process.pid, resource.RLIMIT_NOFILE, enough)
         known = stack.enter_context(call(relay.port, LOOPBACK))
         known.sendall(associate_rq())
         assert heard(known)[0] == 2
