@@ -68,6 +68,7 @@ PORTS = (ARCHIVE_PORT, ARCHIVE_PORT + 1)
 CONFIGURATION = """
 [relay]
 ae_title = "RELAY"
+max_memory = 0
 [[listener]]
 endpoint = "tcp:port=11112"
 {listener}
