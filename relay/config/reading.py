@@ -26,7 +26,8 @@ def load(path: str | os.PathLike[str]) -> Configuration:
     """
     name = os.fspath(path)
     try:
-        text = Path(name).read_text("utf-8-sig")
+        # All at once: read in parts, half of a byte order mark is nothing, and no error.
+        text = Path(name).read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise _unreadable(name, f"a file that cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -719,10 +720,12 @@ def test_a_byte_order_mark_is_passed_over(tmp_path):
         ("missing.toml", "a file that cannot be read (No such file or directory)"),
         ("", "a file that cannot be read (Is a directory)"),
         ("latin.toml", "bytes that are not UTF-8 (at 3)"),
+        ("half-a-mark.toml", "bytes that are not UTF-8 (at 0)"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_mistake(tmp_path, name, found):
     (tmp_path / "latin.toml").write_bytes("# räksmörgås".encode("latin-1"))
+    (tmp_path / "half-a-mark.toml").write_bytes(BOM_UTF8[:2])
     path = str(tmp_path / name)
     with pytest.raises(ConfigurationError) as raised:
         load(path)
