@@ -71,9 +71,10 @@ def endpoint(text: str) -> None:
 
 def _where(text: str) -> int | str | None:
     kind = text.partition(":")[0]
-    if kind not in _KINDS:
-        # the others bring TLS, a protocol or a terminal of their own
-        raise ValueError(kind)
+    # The others bring TLS, a protocol or a terminal of their own. A port may have spaces around it,
+    # tabs included, but whatever is said of an endpoint quotes it in one line.
+    if kind not in _KINDS or not text.isprintable():
+        raise ValueError(text)
     recorder = _Recorder()
     made = serverFromString(recorder, text)
     if kind != "systemd":  # which would take the socket over

@@ -46,6 +46,7 @@ def test_an_endpoint(text):
         *("ssl:104", "haproxy:tcp:104", "stdio:", "fd:3"),
         *("tcp:port=-1", "tcp:port=65536", "tcp6:port=111112"),
         *("systemd:domain=INET", "systemd:domain=INET:index=a"),
+        *("tcp:port=\t104", "tcp:port=104\n", "unix:/run/re\x1blay"),
     ],
 )
 def test_what_is_no_endpoint_is_refused(text):
