@@ -79,12 +79,8 @@ class NamesBy:
         value: Mapping[str, object] | None,
     ) -> None:
         """Raise `Unexpected` for an empty table, a group of them for all that is wrong in it."""
-        if value is None:
-            return
-        if not value:
-            raise Unexpected("an empty table", self.expected)
-        if wrong := list(self._wrong(value)):
-            raise ExceptionGroup(self.expected, wrong)
+        if value is not None:
+            _check_table(self.expected, value, self._wrong)
 
     def _wrong(self, table: Mapping[str, object]) -> Iterator[Unexpected]:
         for key, names in table.items():
@@ -150,15 +146,9 @@ class Titles:
     def __call__(self, instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         """Raise `Unexpected` for a string or an empty table, a group of them for a table."""
         if isinstance(value, Mapping):
-            self._table(value)
+            _check_table(self.expected, value, self._wrong)
         elif isinstance(value, str) and not self.holds(value):
             raise Unexpected(describe(value), self.expected, nearest(value, self.known))
-
-    def _table(self, table: Mapping[str, object]) -> None:
-        if not table:
-            raise Unexpected("an empty table", self.expected)
-        if wrong := list(self._wrong(table)):
-            raise ExceptionGroup(self.expected, wrong)
 
     def _wrong(self, table: Mapping[str, object]) -> Iterator[Unexpected]:
         for key, value in table.items():
@@ -176,3 +166,14 @@ def integer(low: int, high: int, unit: str) -> Check:
 def some(what: str) -> Check:
     """A check for tables that must not be missing."""
     return Check(f"at least one {what}", bool)
+
+
+def _check_table(
+    expected: str,
+    table: Mapping[str, object],
+    wrong_in: Callable[[Mapping[str, object]], Iterator[Unexpected]],
+) -> None:
+    if not table:
+        raise Unexpected("an empty table", expected)
+    if wrong := list(wrong_in(table)):
+        raise ExceptionGroup(expected, wrong)
